@@ -1,0 +1,32 @@
+"""Python values to JSON and back, by the types of a signature."""
+
+from .signature import Side, Signature
+from .types import (
+    Float32,
+    Float64,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Raw,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+)
+
+__all__ = [
+    "Float32",
+    "Float64",
+    "Int8",
+    "Int16",
+    "Int32",
+    "Int64",
+    "Raw",
+    "Side",
+    "Signature",
+    "UInt8",
+    "UInt16",
+    "UInt32",
+    "UInt64",
+]

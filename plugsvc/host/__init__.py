@@ -1,0 +1,1 @@
+"""The host's side: offer services, find plugins, run them."""

@@ -1,0 +1,53 @@
+"""Named pipes in a private directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+from ...openers.url import with_file_path_pair
+from ..channel import Channel
+from ..context import Context
+from ..plugin import Command, Plugin
+from ..process import Exit
+from ..settings import Next, with_prepend_args
+from .base import Serve
+
+__all__ = ["FifoBind"]
+
+
+class FifoBind:
+    """Two named pipes, in a directory that only this user can enter and that is removed afterwards.
+
+    The host opens both ends of both before the plugin starts. So the plugin may open them in any order, one
+    of them or none, and nobody waits for anybody. Its copies of the plugin's ends the host treats as with
+    procfs pipes.
+    """
+
+    name = "fifo"
+
+    def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
+        self._directory = directory
+
+    def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
+        """Connect and execute."""
+        # mkdtemp creates with mode 0700.
+        directory = tempfile.mkdtemp(prefix="plugsvc-", dir=self._directory)
+        fds: list[int] = []
+        try:
+            replies, requests = os.path.join(directory, "replies"), os.path.join(directory, "requests")
+            for path in (replies, requests):
+                os.mkfifo(path, 0o600)
+                # Reading first, without blocking: then there is a reader for the one who writes.
+                fds.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+                fds.append(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+            their_reader, our_writer, our_reader, their_writer = fds
+            channel = Channel.of_descriptors(our_reader, our_writer, held=[their_writer], kept=[their_reader])
+            fds = []
+            serve(channel)
+            return next(with_prepend_args(*with_file_path_pair(replies, requests)))
+        finally:
+            for fd in fds:
+                os.close(fd)
+            shutil.rmtree(directory, ignore_errors=True)

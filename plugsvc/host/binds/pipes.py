@@ -1,0 +1,94 @@
+"""Anonymous pipes: inherited by the plugin (`devfd`), or reached through the host's procfs directory
+(`procfs`).
+"""
+
+from __future__ import annotations
+
+import os
+
+from ...openers.url import with_file_path_pair
+from ..channel import Channel
+from ..context import Context
+from ..plugin import Command, Plugin
+from ..process import Exit
+from ..settings import Next, with_on_start, with_pass_fds, with_prepend_args
+from .base import Serve
+
+__all__ = ["DevFdBind", "ProcFSBind"]
+
+
+class DevFdBind:
+    """Two pipes that the plugin inherits, as `file:///dev/fd/N`.
+
+    The host closes its copies of the plugin's ends as soon as the plugin runs, so each side sees the other's
+    end. Whatever starts the plugin has to leave its descriptors open (`sudo` for one does not).
+    """
+
+    name = "devfd"
+
+    def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
+        """Connect and execute."""
+        ends = _Ends()
+        try:
+            serve(Channel.of_descriptors(*ends.take_ours()))
+            return next(
+                with_prepend_args(*with_file_path_pair(*(f"/dev/fd/{fd}" for fd in ends.theirs))),
+                with_pass_fds(*ends.theirs),
+                with_on_start(ends.close),
+            )
+        finally:
+            ends.close()
+
+
+class ProcFSBind:
+    """Two pipes that the plugin opens through the host's own directory in procfs: `file:///proc/PID/fd/N`.
+
+    Nothing has to be inherited, but the plugin has to see the host's processes (not in another PID namespace)
+    and be allowed to look into this one. The host cannot know when the plugin has opened its ends, except by
+    its first bytes: until then it keeps its copy of the end that the plugin writes to; the other copy does no
+    harm, it stays.
+    """
+
+    name = "procfs"
+
+    def __init__(self, path: str | os.PathLike[str] = "/proc") -> None:
+        self._path = os.fspath(path)
+
+    def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
+        """Connect and execute."""
+        ends = _Ends()
+        to_read, to_write = ends.theirs
+        directory = os.path.join(self._path, str(os.getpid()), "fd")
+        urls = with_file_path_pair(os.path.join(directory, str(to_read)), os.path.join(directory, str(to_write)))
+        ends.theirs = []
+        serve(Channel.of_descriptors(*ends.take_ours(), held=[to_write], kept=[to_read]))
+        return next(with_prepend_args(*urls))
+
+
+class _Ends:
+    """Two fresh pipes; what is not taken is closed."""
+
+    def __init__(self) -> None:
+        self._ours: list[int] = []
+        self.theirs: list[int] = []
+        their_reader, our_writer = os.pipe()
+        try:
+            our_reader, their_writer = os.pipe()
+        except OSError:
+            os.close(their_reader)
+            os.close(our_writer)
+            raise
+        self._ours = [our_reader, our_writer]
+        self.theirs = [their_reader, their_writer]
+
+    def take_ours(self) -> tuple[int, int]:
+        """Return the host's ends, to read and to write, which the caller owns from now on."""
+        reader, writer = self._ours
+        self._ours = []
+        return reader, writer
+
+    def close(self) -> None:
+        """Close what is left."""
+        left, self._ours, self.theirs = self._ours + self.theirs, [], []
+        for fd in left:
+            os.close(fd)

@@ -1,0 +1,90 @@
+"""One call: from the arguments in a request to the bytes of its reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import MarshalError, ServiceError
+from ..marshal import Signature
+from ..wire import Request, encode_reply
+
+__all__ = ["Service", "answer"]
+
+QUICK_SECONDS = 0.001
+FIRST_PENALTY = 4
+LARGEST_PENALTY = 4096
+
+
+class Service:
+    """A function with its signature, and what is known about how quick it is.
+
+    A service is taken for quick until it is seen to be slow. Then it has to be quick many times in a row
+    before it is taken for quick again, twice as many each time it disappoints. The counters are changed
+    without a lock: a lost update costs a thread hand-over, nothing else.
+    """
+
+    __slots__ = ("_good", "_penalty", "function", "label", "quick", "signature")
+
+    def __init__(self, label: str, function: Callable[..., Any], signature: Signature) -> None:
+        self.label = label
+        self.function = function
+        self.signature = signature
+        self.quick = True
+        self._good = 0
+        self._penalty = FIRST_PENALTY
+
+    def note(self, seconds: float) -> None:
+        """Take note of how long a call took."""
+        if seconds > QUICK_SECONDS:
+            self.quick = False
+            self._good = 0
+        elif not self.quick:
+            self._good += 1
+            if self._good >= self._penalty:
+                self.quick = True
+
+    def disappoint(self) -> None:
+        """Take note that a call which was expected to be quick held up others."""
+        self.quick = False
+        self._good = 0
+        self._penalty = min(self._penalty * 2, LARGEST_PENALTY)
+
+
+def answer(service: Service, request: Request) -> bytes:
+    """Carry out a call and return its reply. Nothing that the service does makes this raise."""
+    signature = service.signature
+    try:
+        args = signature.decode_args(request.args)
+    except MarshalError as error:
+        return encode_reply(request.sequence, error=text_of(error))
+    try:
+        value = service.function(*args)
+    except ServiceError as error:
+        return encode_reply(request.sequence, error=text_of(error))
+    except BaseException as error:
+        # Also SystemExit and KeyboardInterrupt: a service has no say in whether its host goes on. A real
+        # Ctrl-C goes to the main thread, and no service runs there.
+        return encode_reply(request.sequence, error=f"panic in service: {panic_text(error)}")
+    try:
+        return encode_reply(request.sequence, reply=signature.encode_results(value))
+    except BaseException as error:
+        # ResultError, an error that the service returned instead of raising it, or whatever the code of a
+        # result's own class raised while it was looked at.
+        return encode_reply(request.sequence, error=text_of(error))
+
+
+def text_of(error: BaseException) -> str:
+    """Return `str(error)`, or a stand-in where that fails."""
+    try:
+        return str(error)
+    except BaseException as failure:
+        return f"{type(error).__name__} whose text cannot be had ({type(failure).__name__})"
+
+
+def panic_text(error: BaseException) -> str:
+    """Return what an uncaught exception says, its type's name where it says nothing."""
+    text = text_of(error)
+    if not text:
+        return type(error).__name__
+    return text if isinstance(error, Exception) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,188 @@
+"""The host's end of one connection: reads and writes that wait no longer than there is a reason to."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from ..openers.stream import Duplex, FdStream
+
+__all__ = ["Channel", "block_sigpipe"]
+
+READ_SIZE = 64 * 1024
+LARGE_READ = 1024 * 1024
+SPIN_SECONDS = 60e-6
+PATIENCE = 3
+LONGEST_PAUSE = 1 << 10
+LINGER_SECONDS = 1.0
+
+
+class Spinner:
+    """Decides whether trying again for a moment beats going to sleep.
+
+    A sleep and a wake-up cost more than a small call, so a reader that was answered quickly the last times
+    tries for a short while. After some vain attempts in a row it pauses, each time twice as long; one success
+    ends that.
+    """
+
+    def __init__(self) -> None:
+        cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        # On one CPU the peer cannot run while we try.
+        self._useful = cpus > 1
+        self._misses = 0
+        self._pause = 0
+
+    def until(self, ready: Callable[[], bool]) -> bool:
+        """Try `ready` for a short while; return whether it came true."""
+        if not self._useful:
+            return False
+        if self._pause > 0:
+            self._pause -= 1
+            return False
+        end = time.perf_counter() + SPIN_SECONDS
+        while True:
+            for _ in range(8):
+                if ready():
+                    self._misses = 0
+                    return True
+            if time.perf_counter() > end:
+                break
+        self._misses += 1
+        if self._misses >= PATIENCE:
+            self._pause = min(1 << (self._misses - PATIENCE), LONGEST_PAUSE)
+        return False
+
+
+class Channel:
+    """A duplex stream whose waiting can be ended by `wake`, from any thread.
+
+    At most one thread reads and at most one writes at a time; the server sees to that. `held` are descriptors
+    that keep the connection from looking closed before the plugin has opened its ends: they are closed with
+    the first bytes that it sends, or with the channel. `kept` are descriptors that are closed with the
+    channel.
+    """
+
+    def __init__(self, duplex: Duplex, *, held: Sequence[int] = (), kept: Sequence[int] = ()) -> None:
+        self._reader, self._writer = duplex.reader, duplex.writer
+        self._duplex = duplex
+        self._held, self._kept = list(held), list(kept)
+        self._wake_read, self._wake_write = os.pipe()
+        self._to_read, self._to_write, self._writer_gone = select.poll(), select.poll(), select.poll()
+        self._to_read.register(self._reader.fileno(), select.POLLIN)
+        self._to_write.register(self._writer.fileno(), select.POLLOUT)
+        self._writer_gone.register(self._writer.fileno(), 0)
+        for poll in (self._to_read, self._to_write, self._writer_gone):
+            poll.register(self._wake_read, select.POLLIN)
+        self._spinner = Spinner()
+        self._size = READ_SIZE
+        self._deadline = 0.0
+        self._closed = False
+        self._waking = threading.Lock()
+        self.woken = False
+        self.broken = False
+
+    @classmethod
+    def of_descriptors(
+        cls, reader: int, writer: int | None = None, *, held: Sequence[int] = (), kept: Sequence[int] = ()
+    ) -> Channel:
+        """Return a channel over one duplex descriptor, or over one to read and one to write. It owns them."""
+        read_stream = FdStream(reader)
+        write_stream = read_stream if writer is None or writer == reader else FdStream(writer)
+        return cls(Duplex(read_stream, write_stream), held=held, kept=kept)
+
+    def read(self) -> bytes:
+        """Return the next bytes, `b""` at the end of the stream or, after `wake`, of what is there already."""
+        read = self._reader.read
+        while True:
+            try:
+                data = read(self._size)
+            except OSError:
+                # The descriptor is of no use any more (a terminal hung up, a device vanished): an end like
+                # any other.
+                return b""
+            if data is not None:
+                break
+            if self.woken:
+                return b""
+            if not self._spinner.until(self._reader.ready):
+                self._to_read.poll()
+        if self.woken and time.monotonic() > self._deadline:
+            # The plugin is gone, but somebody else goes on writing in its name; that is nobody's request.
+            return b""
+        if self._held and data:
+            self.release()
+        if len(data) == self._size:
+            if self._size == READ_SIZE:
+                self._reader.grow(LARGE_READ)
+                self._size = LARGE_READ
+        elif len(data) < READ_SIZE:
+            self._size = READ_SIZE
+        return data
+
+    def write(self, data: bytes) -> bool:
+        """Write all of `data`; return whether that was possible. Once it was not, it never is again."""
+        if self.broken:
+            return False
+        rest: bytes | memoryview = data
+        while True:
+            try:
+                count = self._writer.write(rest)
+            except OSError:
+                # The plugin does not read any more. What it still has to say is read all the same.
+                self.broken = True
+                return False
+            if count == len(rest):
+                return True
+            rest = memoryview(rest)[count:]
+            if self.woken:
+                self.broken = True
+                return False
+            if len(rest) > READ_SIZE:
+                self._writer.grow(LARGE_READ)
+            self._to_write.poll()
+
+    def wait_for_reader_gone(self, timeout: float | None = None) -> None:
+        """Wait until the plugin has closed the end that it reads from, or for `wake`, or for `timeout`
+        seconds.
+        """
+        if not (self.broken or self.woken):
+            self._writer_gone.poll(None if timeout is None else max(0, int(timeout * 1000)))
+
+    def wake(self) -> None:
+        """Let nobody wait any longer. What the plugin has written already can still be read."""
+        with self._waking:
+            if self.woken:
+                return
+            self._deadline = time.monotonic() + LINGER_SECONDS
+            self.woken = True
+        os.close(self._wake_write)
+
+    def release(self) -> None:
+        """Close what was held until the plugin showed up."""
+        held, self._held = self._held, []
+        for fd in held:
+            os.close(fd)
+
+    def close(self) -> None:
+        """Close both directions, so that the plugin sees the end. Only when nobody reads or writes any more."""
+        if self._closed:
+            return
+        self._closed = True
+        self.wake()
+        try:
+            self._duplex.close()
+        finally:
+            self.release()
+            kept, self._kept = self._kept, []
+            for fd in (*kept, self._wake_read):
+                os.close(fd)
+
+
+def block_sigpipe() -> None:
+    """Keep a write to a closed pipe from killing a program that has set SIGPIPE to its deadly default."""
+    if signal.getsignal(signal.SIGPIPE) == signal.SIG_DFL:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})

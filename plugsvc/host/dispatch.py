@@ -1,0 +1,274 @@
+"""Who reads, who answers: calls of one connection carried out concurrently, without a hand-over where none is
+needed.
+
+A hand-over to another thread costs more than a small call. So the thread that reads requests (the leader)
+answers quick calls itself. Quick is what was quick so far, which may turn out wrong: therefore a second
+thread (the sentinel) looks every few milliseconds, and when the leader is still at the same call, it takes
+over the reading and gets a new sentinel; the old leader finishes its call and becomes a worker. A service
+seen to be slow goes to the workers from then on. When nothing is going on, the sentinel sleeps, too, until
+the leader wakes it.
+
+The baton decides between leader and sentinel: a list of one item, new for every call. Whoever pops the item
+has the reading; popping a list is atomic. While the leader waits for requests the baton is empty, and nobody
+can take over.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from ..wire import Request
+from .calls import Service, answer
+from .channel import block_sigpipe
+from .outbox import Outbox
+
+__all__ = ["MAX_QUEUED", "MAX_RUNNING", "MAX_UNSENT", "Dispatcher"]
+
+MAX_RUNNING = 64
+MAX_QUEUED = 16384
+MAX_UNSENT = 32 * 1024 * 1024
+TICK_SECONDS = 0.003
+QUIET_TICKS = 10
+FLUSH_BYTES = 256 * 1024
+
+
+class Dispatcher:
+    """Carries out the requests of one connection.
+
+    `read` waits for requests and returns the next ones, or None at the end. `lookup` gives the reply to a
+    request, or the service that has to be called for it. `settle` is called once, by the thread that reads
+    last, with the exception that ended the reading if there was one. Everything happens in threads of this
+    object. `max_running` calls run at once at most; when `max_queued` more wait, or replies of `max_unsent`
+    bytes do, reading stops until there is room.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Sequence[Request] | None],
+        lookup: Callable[[Request], bytes | Service],
+        outbox: Outbox,
+        settle: Callable[[BaseException | None], None],
+        *,
+        max_running: int = MAX_RUNNING,
+        max_queued: int = MAX_QUEUED,
+        max_unsent: int = MAX_UNSENT,
+    ) -> None:
+        self._read, self._lookup, self._outbox, self._settle = read, lookup, outbox, settle
+        self._max_running, self._max_queued, self._max_unsent = max_running, max_queued, max_unsent
+        self._pending: deque[Request] = deque()
+        # The workers' side: queue, number of threads, and how many of them wait and were not told of a call
+        # yet.
+        self._lock = threading.Lock()
+        self._work_there = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        self._queue: deque[tuple[Service, Request]] = deque()
+        self._threads = 0
+        self._idle = 0
+        self._over = False
+        self._impatient = False
+        self._starved = False
+        self._on_drained: Callable[[], None] | None = None
+        # The leader's and the sentinel's side.
+        self._baton: list[None] = []
+        self._inline: Service | None = None
+        self._asleep = False
+        self._alarm = threading.Lock()
+        self._alarm.acquire()
+
+    def start(self) -> None:
+        """Begin to read and answer. Returns at once."""
+        self._spawn(self._first_leader, "leader")
+        self._spawn(self._watch, "sentinel")
+
+    def hurry(self) -> None:
+        """Never wait for room any more, drop the calls that there is no room for: nobody waits for their
+        replies.
+        """
+        with self._lock:
+            self._impatient = True
+            self._room.notify_all()
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, when every call was answered and every reply written; for `settle`.
+
+        It is called with a lock held, so it must not call back into this object.
+        """
+        self._outbox.flush()
+        with self._lock:
+            self._on_drained = callback
+            self._check_drained()
+
+    def stop(self) -> None:
+        """Let idle threads end, and the others as soon as their call ends. Calls that wait are dropped."""
+        with self._lock:
+            self._over = True
+            self._on_drained = None
+            self._queue.clear()
+            self._work_there.notify_all()
+            self._room.notify_all()
+        self._ring()
+
+    def _spawn(self, target: Callable[[], None], role: str) -> None:
+        threading.Thread(target=target, name=f"plugsvc-{role}", daemon=True).start()
+
+    # The leader.
+
+    def _first_leader(self) -> None:
+        block_sigpipe()
+        self._lead()
+
+    def _lead(self) -> None:
+        try:
+            if not self._lead_to_the_end():
+                # The sentinel reads now. What this thread does counts as a worker's doing since then.
+                self._outbox.flush()
+                self._work()
+                return
+        except BaseException as error:
+            self._settle(error)
+        else:
+            self._settle(None)
+
+    def _lead_to_the_end(self) -> bool:
+        """Read and answer; return True at the end of the requests, False when the reading was taken over."""
+        pending, outbox = self._pending, self._outbox
+        while not self._over:
+            while pending and not self._over:
+                request = pending.popleft()
+                baton: list[None] = [None]
+                self._baton = baton
+                if self._asleep:
+                    self._ring()
+                self._handle(request)
+                if not pending or outbox.unsent > FLUSH_BYTES:
+                    outbox.flush()
+                try:
+                    baton.pop()
+                except IndexError:
+                    return False
+            self._wait_for_room()
+            requests = self._read()
+            if requests is None:
+                break
+            pending.extend(requests)
+        return True
+
+    def _handle(self, request: Request) -> None:
+        found = self._lookup(request)
+        if isinstance(found, bytes):
+            self._outbox.post(found)
+        elif found.quick and self._threads - self._idle < self._max_running:
+            self._inline = found
+            began = time.perf_counter()
+            reply = answer(found, request)
+            found.note(time.perf_counter() - began)
+            self._outbox.post(reply)
+        else:
+            self._hand_over(found, request)
+
+    def _wait_for_room(self) -> None:
+        if len(self._queue) < self._max_queued and self._outbox.unsent < self._max_unsent:
+            return
+        with self._lock:
+            self._starved = True
+            while not (self._over or self._impatient) and (
+                len(self._queue) >= self._max_queued or self._outbox.unsent >= self._max_unsent
+            ):
+                self._room.wait()
+            self._starved = False
+
+    # The sentinel.
+
+    def _watch(self) -> None:
+        block_sigpipe()
+        seen: list[None] = []
+        quiet = 0
+        while not self._over:
+            baton = self._baton
+            if baton is not seen:
+                seen, quiet = baton, 0
+            elif baton:
+                service = self._inline
+                try:
+                    baton.pop()
+                except IndexError:
+                    continue
+                self._take_over(service)
+                return
+            else:
+                quiet += 1
+            if quiet < QUIET_TICKS:
+                self._alarm.acquire(timeout=TICK_SECONDS)
+                continue
+            self._asleep = True
+            # A leader that had not seen the flag yet has changed the baton already.
+            if self._baton is seen and not self._over:
+                self._alarm.acquire()
+            self._asleep = False
+            quiet = 0
+
+    def _take_over(self, service: Service | None) -> None:
+        with self._lock:
+            self._threads += 1
+        if service is not None:
+            service.disappoint()
+        self._spawn(self._watch, "sentinel")
+        self._lead()
+
+    def _ring(self) -> None:
+        self._asleep = False
+        # Already released: the sentinel has not gone back to sleep since the last time, which is as good.
+        with suppress(RuntimeError):
+            self._alarm.release()
+
+    # The workers.
+
+    def _hand_over(self, service: Service, request: Request) -> None:
+        with self._lock:
+            if self._over or (self._impatient and len(self._queue) >= self._max_queued):
+                return
+            self._queue.append((service, request))
+            if self._idle:
+                self._idle -= 1
+                self._work_there.notify()
+                return
+            if self._threads >= self._max_running:
+                return
+            self._threads += 1
+        self._spawn(self._first_work, "worker")
+
+    def _first_work(self) -> None:
+        block_sigpipe()
+        self._work()
+
+    def _work(self) -> None:
+        outbox = self._outbox
+        while True:
+            with self._lock:
+                if self._starved:
+                    self._room.notify()
+                while not self._queue:
+                    if self._over:
+                        self._threads -= 1
+                        return
+                    self._idle += 1
+                    self._check_drained()
+                    self._work_there.wait()
+                service, request = self._queue.popleft()
+                if self._starved:
+                    self._room.notify()
+            began = time.perf_counter()
+            reply = answer(service, request)
+            service.note(time.perf_counter() - began)
+            outbox.post(reply)
+            outbox.flush()
+
+    def _check_drained(self) -> None:
+        callback = self._on_drained
+        if callback and not self._queue and self._threads == self._idle and self._outbox.empty:
+            self._on_drained = None
+            callback()

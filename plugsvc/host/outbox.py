@@ -1,0 +1,71 @@
+"""Replies on their way out: any thread posts, one at a time writes for all."""
+
+from __future__ import annotations
+
+import threading
+
+from .channel import Channel
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """Collects replies and writes each of them whole.
+
+    Whoever comes first writes, also what others post in the meantime; those do not wait. So a reply is never
+    interleaved with another one, many replies leave in one write, and a plugin that does not read stops one
+    thread at most.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._lock = threading.Lock()
+        self._waiting: list[bytes] = []
+        self._writing = False
+        self._closed = False
+        self.unsent = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything posted was written (or given up)."""
+        with self._lock:
+            return not self._waiting and not self._writing
+
+    def post(self, reply: bytes) -> None:
+        """Put one reply in; it leaves with the next `flush`."""
+        with self._lock:
+            if not self._closed:
+                self._waiting.append(reply)
+                self.unsent += len(reply)
+
+    def flush(self) -> None:
+        """Write what is waiting, unless another thread is at it: that one writes this, too."""
+        while True:
+            with self._lock:
+                if self._writing or not self._waiting:
+                    return
+                batch, self._waiting = self._waiting, []
+                self._writing = True
+            data = batch[0] if len(batch) == 1 else b"".join(batch)
+            try:
+                self._channel.write(data)
+            finally:
+                with self._lock:
+                    self._writing = False
+                    self.unsent -= len(data)
+                    closed = self._closed
+            if closed:
+                self._channel.close()
+                return
+
+    def close(self) -> None:
+        """Close the channel, now or as soon as a writer has left it. Later replies are dropped."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._waiting.clear()
+            writing = self._writing
+        self._channel.wake()
+        if not writing:
+            self._channel.close()

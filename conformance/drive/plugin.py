@@ -1,0 +1,306 @@
+"""A plugin under test: the suite is the host at the other end, and drives the testee by its control channel."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.drive import offers
+from conformance.drive.capabilities import Role, Testee
+from conformance.drive.process import Child
+from conformance.drive.session import Session
+from conformance.oracle import strict
+from conformance.oracle.values import Type, difference, type_name
+from conformance.outcomes import Fault, HarnessError, Unsupported
+from conformance.requirements import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one instruction: ``kind`` is ok, error, panic or unsupported."""
+
+    kind: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An instruction that was given; its outcome is fetched with it."""
+
+    id: int
+    what: str
+    results: tuple[Type, ...] = ()
+
+
+class PluginSession(Session):
+    """One run of a testee's plugin side."""
+
+    def __init__(
+        self,
+        testee: Testee,
+        *,
+        offer: Callable[[], offers.Offer] | None = None,
+        urls: Sequence[str] | None = None,
+        patience: float = 10.0,
+        scale: float = 1.0,
+    ) -> None:
+        """Start the testee: hosted over ``offer`` (default: the usual one of scheme file), or with just ``urls``."""
+        super().__init__(patience=patience, scale=scale)
+        role = testee.role(Side.PLUGIN)
+        assert role is not None
+        self.role: Role = role
+        self._ids = 0
+        self._results: dict[int, Result] = {}
+        self._line = b""
+        self._known: dict[int, Ticket] = {}
+        self.offer: offers.Offer | None = None
+        try:
+            self._start(testee, offer, urls)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, testee: Testee, offer: Callable[[], offers.Offer] | None, urls: Sequence[str] | None) -> None:
+        if urls is None:
+            self.offer = (offer or offers.procfs)()
+            self.wire.attach(self.offer.read_fd, self.offer.write_fd)
+            urls = self.offer.urls
+        instructions, stdin = os.pipe()
+        argv = [*testee.argv, *self.role.path]
+        for url in urls:
+            argv += ["--host", url]
+        pass_fds = self.offer.pass_fds if self.offer else ()
+        try:
+            self.child = Child(self.pump, argv, stdin=instructions, pass_fds=pass_fds)
+        finally:
+            os.close(instructions)
+        self._stdin: int | None = stdin
+        self._control = self.pump.write(stdin)
+        self._outcomes = self.pump.read(self.child.stdout_fd, self._came)
+
+    # --- the control channel -------------------------------------------------------------------
+
+    def _came(self, data: bytes) -> None:
+        *lines, self._line = (self._line + data).split(b"\n")
+        for line in lines:
+            if line.strip():
+                self._outcome(line)
+
+    def _outcome(self, line: bytes) -> None:
+        try:
+            value = strict.loads(line)
+        except strict.NotStrict as error:
+            raise Fault("the testee printed an outcome that is not JSON", seen=f"{error}: {line[:200]!r}") from None
+        id_ = value.get("id") if isinstance(value, dict) else None
+        kinds = [kind for kind in ("ok", "error", "panic", "unsupported") if isinstance(value, dict) and kind in value]
+        if id_ not in self._known or len(kinds) != 1:
+            raise Fault("the testee printed something that is no outcome", seen=line[:200].decode(errors="replace"))
+        if id_ in self._results:
+            raise Fault(f"the testee printed two outcomes for instruction {id_}", seen=line[:200].decode())
+        self._results[id_] = Result(kinds[0], value[kinds[0]])
+
+    def start(self, op: str, *, background: bool = False, results: Sequence[Type] = (), **fields: Any) -> Ticket:
+        """Give an instruction; ``background`` lets the testee go on with the next one meanwhile.
+
+        Raises:
+            Unsupported: a type that the testee does not take, or background work without the feature ``concurrent``.
+        """
+        for of in (*fields.get("params", ()), *results):
+            if not self.role.takes(of):
+                raise Unsupported(f"the testee does not declare the type {type_name(of)}")
+        if op == "call":
+            fields["results"] = list(results)
+        if background:
+            self.need("concurrent")
+            fields["async"] = True
+        self._ids += 1
+        ticket = Ticket(self._ids, f"{op} {fields.get('namespace', '')}.{fields.get('name', '')}", tuple(results))
+        self._known[ticket.id] = ticket
+        line = json.dumps({"id": ticket.id, "op": op, **fields}, allow_nan=False).encode() + b"\n"
+        self._control.put(line)
+        return ticket
+
+    def call(
+        self,
+        *args: Any,
+        params: Sequence[Type] | None = None,
+        results: Sequence[Type] = ("any",),
+        namespace: str = "n",
+        name: str = "s",
+        background: bool = False,
+    ) -> Ticket:
+        """Have the testee call a service; parameters are ``any`` unless said otherwise."""
+        types = ["any"] * len(args) if params is None else list(params)
+        return self.start(
+            "call",
+            namespace=namespace,
+            name=name,
+            args=list(args),
+            params=types,
+            results=results,
+            background=background,
+        )
+
+    def need(self, feature: str) -> None:
+        """Raises Unsupported unless the testee declares ``feature``."""
+        if feature not in self.role.features:
+            raise Unsupported(f"the testee does not declare the feature {feature}")
+
+    def outcome(self, ticket: Ticket, *, patience: float | None = None) -> Result:
+        """The outcome of an instruction, whatever it is, except that ``unsupported`` ends the case."""
+        self.wait(
+            lambda: ticket.id in self._results or self._outcomes.eof,
+            f"the outcome of instruction {ticket.id} ({ticket.what})",
+            patience=patience,
+        )
+        if ticket.id not in self._results:
+            self.wait(lambda: False, f"the outcome of instruction {ticket.id} ({ticket.what})", patience=patience)
+        result = self._results[ticket.id]
+        if result.kind == "unsupported":
+            raise Unsupported(f"the testee says: {result.value}")
+        return result
+
+    def arrived(self, ticket: Ticket) -> bool:
+        """Whether the outcome of an instruction is there already."""
+        return ticket.id in self._results
+
+    def ok(self, ticket: Ticket, *meant: Any) -> list[Any]:
+        """Expect a call to succeed with exactly these values of its result types."""
+        result = self.outcome(ticket)
+        if result.kind != "ok":
+            raise Fault(
+                f"{ticket.what} failed",
+                expected=f"the results {meant!r}",
+                seen=f"{result.kind}: {result.value}",
+            )
+        if not isinstance(result.value, list):
+            raise Fault(
+                f"{ticket.what}: the results are no array",
+                expected=repr(list(meant)),
+                seen=repr(result.value),
+            )
+        if len(result.value) != len(meant):
+            raise Fault(f"{ticket.what}: wrong number of results", expected=repr(list(meant)), seen=repr(result.value))
+        for index, (of, want, got) in enumerate(zip(ticket.results, meant, result.value, strict=True)):
+            problem = difference(of, want, got, f"result {index}")
+            if problem:
+                raise Fault(f"{ticket.what}: another result than was sent", seen=problem, expected=repr(want)[:300])
+        return result.value
+
+    def value(self, ticket: Ticket, meant: Any) -> None:
+        """Expect a registry lookup or ``hosted`` to yield exactly this JSON value."""
+        result = self.outcome(ticket)
+        if result.kind != "ok":
+            raise Fault(f"{ticket.what} failed", expected=repr(meant), seen=f"{result.kind}: {result.value}")
+        problem = difference("any", meant, result.value, "the value")
+        if problem:
+            raise Fault(f"{ticket.what}: another value than was sent", expected=repr(meant), seen=problem)
+
+    def failed(self, ticket: Ticket, *, why: str, or_panic: bool = False) -> str:
+        """Expect an ordinary error of the call, and return its text; ``why`` says what makes it one."""
+        result = self.outcome(ticket)
+        if result.kind == "panic" and not or_panic:
+            raise Fault(
+                f"{why}: the implementation raised something that is no ordinary error of the call",
+                expected="an error",
+                seen=f"panic: {result.value}",
+            )
+        if result.kind == "ok":
+            raise Fault(
+                f"{why}, and the call succeeded",
+                expected="an error",
+                seen=f"the results {result.value!r}"[:400],
+            )
+        if not isinstance(result.value, str):
+            raise Fault("the text of an error is no string", expected="a string", seen=repr(result.value))
+        return result.value
+
+    # --- the connection ------------------------------------------------------------------------
+
+    def request(self, ticket: Ticket | None = None) -> dict[str, Any]:
+        """The next request of the plugin, judged strictly; an outcome of ``ticket`` instead of it is a fault."""
+        what = f"the request of {ticket.what}" if ticket else "a request"
+
+        def came() -> bool:
+            return bool(self.wire.frames) or (ticket is not None and self.arrived(ticket))
+
+        self.wait(came, what)
+        if not self.wire.frames:
+            assert ticket is not None
+            result = self._results[ticket.id]
+            if result.kind == "unsupported":
+                raise Unsupported(f"the testee says: {result.value}")
+            raise Fault(
+                f"{ticket.what} ended without a request on the connection",
+                expected="a request",
+                seen=f"{result.kind}: {result.value!r}",
+            )
+        self.settle()
+        request = self.wire.take()
+        sequence = request.get("sequence")
+        if type(sequence) is not int or not 0 <= sequence < 1 << 64:
+            raise Fault(
+                "the sequence of a request is no uint64",
+                expected="an integer from 0 to 2^64-1",
+                seen=repr(sequence),
+            )
+        return request
+
+    def settle(self) -> None:
+        """The plugin has opened its ends: give up the suite's copies of them."""
+        if self.offer is not None:
+            self.offer.settle()
+
+    def reply(self, request: dict[str, Any] | int, *, tail: bytes = b"\n", **keys: Any) -> None:
+        """Answer a request with the given keys."""
+        sequence = request if isinstance(request, int) else request["sequence"]
+        self.send(strict.dumps({"sequence": sequence, **keys}) + tail)
+
+    def serve(self, ticket: Ticket, *values: Any) -> dict[str, Any]:
+        """Take the request of a call and answer it with these results; returns the request."""
+        request = self.request(ticket)
+        self.reply(request, reply=list(values))
+        return request
+
+    def goes_on(self) -> None:
+        """Check that the connection is alive: one more call goes through."""
+        ticket = self.call("still here?", name="goes_on", results=["any"])
+        self.serve(ticket, "yes")
+        self.ok(ticket, "yes")
+
+    def quiet(self, seconds: float = 0.15) -> None:
+        """Check that the plugin sends nothing for a short while."""
+        if not self.holds(lambda: not self.wire.frames and not self.wire.in_message, seconds):
+            raise Fault("the plugin sent something unasked", expected="nothing on the connection")
+
+    def finish(self, status: int = 0) -> None:
+        """End the control channel and expect the process to exit with ``status``."""
+        if self._stdin is None:
+            raise HarnessError("the control channel is closed already")
+        self.pump.drop(self._stdin)
+        self._stdin = None
+        self.ended(status, "its exit at the end of standard input")
+
+    def ended(self, status: int, what: str) -> None:
+        """Expect the process to have ended, or to end, with ``status``."""
+        child = self.child
+        assert child is not None
+        self.wait(lambda: child.ended, what, may_end=True)
+        if child.status != status:
+            from conformance.drive.process import describe_status
+
+            raise Fault(
+                f"{what}: another status",
+                expected=describe_status(status),
+                seen=describe_status(child.status or 0),
+                note=child.stderr.text()[-600:],
+            )
+
+    def close(self) -> None:
+        """Kill and reap the testee, close every descriptor."""
+        super().close()
+        if self.offer is not None:
+            self.offer.discard()

@@ -1,0 +1,105 @@
+"""What both kinds of session share: waiting under a deadline, and saying who owed what."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from conformance.drive.process import Child, describe_status
+from conformance.drive.pump import Pump
+from conformance.drive.wire import WireEnd
+from conformance.outcomes import Crash, Fault, Hang
+
+
+class Session:
+    """A testee's process, one connection with it, and the patience with which it is waited for.
+
+    ``patience`` is in seconds and bounds every single wait; ``scale`` multiplies the sizes of large cases.
+    """
+
+    def __init__(self, *, patience: float, scale: float = 1.0) -> None:
+        self.patience = patience
+        self.scale = scale
+        self.pump = Pump()
+        self.wire = WireEnd(self.pump)
+        self.child: Child | None = None
+        self.stacks = ""
+        self.expected_end = False
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def settle(self) -> None:
+        """Called once the testee has opened the connection."""
+
+    def wait(
+        self,
+        done: Callable[[], bool],
+        what: str,
+        *,
+        patience: float | None = None,
+        may_end: bool = False,
+        owed_by: str = "the testee",
+    ) -> None:
+        """Wait until ``done()``.
+
+        Raises:
+            Hang: the time is up; says what was awaited and what the process was doing.
+            Crash: the process ended before (unless it ``may_end``).
+            Fault: the testee wrote something on the connection that is no message.
+        """
+        limit = self.patience if patience is None else patience
+        child = self.child
+
+        def over() -> bool:
+            ended = not may_end and child is not None and child.ended and self._drained()
+            return done() or bool(self.wire.broken) or ended
+
+        in_time = self.pump.until(over, self.now() + limit)
+        if done():
+            return
+        if self.wire.broken:
+            raise Fault("the testee wrote something that is no message", seen=self.wire.broken)
+        if in_time and child is not None:
+            raise Crash(
+                f"the testee's process ended while {what} was awaited",
+                expected=what,
+                seen=describe_status(child.status or 0),
+                note=_last_lines(child.stderr.text()),
+            )
+        state = child.state() if child is not None else "not started"
+        if child is not None and not self.stacks:
+            self.stacks = child.dump_stacks()
+        raise Hang(
+            f"{owed_by} did not deliver {what} within {limit:g} s",
+            expected=what,
+            seen=f"nothing; the process is {state}",
+        )
+
+    def holds(self, still: Callable[[], bool], seconds: float) -> bool:
+        """Whether something stays true for a while; for what must *not* happen."""
+        return not self.pump.until(lambda: not still(), self.now() + seconds)
+
+    def _drained(self) -> bool:
+        return self.child is None or self.child.stderr_channel.eof
+
+    def send(self, data: bytes, *, wait: bool = True) -> None:
+        """Write raw bytes to the testee; waits until they have left, or cannot leave any more."""
+        self.wire.put(data)
+        if wait:
+            self.wait(lambda: self.wire.written, f"the reading of {len(data)} bytes", may_end=True)
+
+    def eof(self, what: str = "end of file on the connection") -> None:
+        """Wait until the testee has closed its writing end."""
+        self.wait(lambda: self.wire.eof, what, may_end=True)
+
+    def close(self) -> None:
+        """Kill and reap the testee, close every descriptor."""
+        if self.child is not None:
+            self.child.kill()
+        self.pump.close()
+
+
+def _last_lines(text: str, count: int = 12) -> str:
+    return "\n".join(text.strip().splitlines()[-count:])

@@ -1,0 +1,152 @@
+"""The suite's end of a connection: raw bytes out, judged messages in, and a log of both with times."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.drive.pump import Channel, Pump, Writer
+from conformance.oracle import strict
+from conformance.oracle.frames import BadFrame, FrameReader
+from conformance.outcomes import Fault
+
+SHOWN = 400
+
+
+@dataclass(slots=True)
+class Crossing:
+    """Bytes that crossed the wire: when (seconds since the start of the case), which way, what."""
+
+    at: float
+    direction: str  # ">" from the suite, "<" from the testee, "!" an event
+    data: bytes
+    size: int
+
+    def render(self) -> str:
+        """One line for the report; long data is shortened in the middle."""
+        shown = self.data.decode("utf-8", "backslashreplace")
+        shown = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in shown).replace("\n", "\\n")
+        more = f" … ({self.size} bytes)" if self.size > len(self.data) else ""
+        return f"{self.at * 1000:9.1f} ms {self.direction} {shown}{more}"
+
+
+class WireEnd:
+    """One connection with the testee.
+
+    ``frames`` holds the messages that came and were not yet taken, as bytes; a testee that writes something that is no
+    message sets ``broken``.
+    """
+
+    def __init__(self, pump: Pump) -> None:
+        self._pump = pump
+        self._reader = FrameReader()
+        self._began = time.monotonic()
+        self.frames: deque[bytes] = deque()
+        self.log: list[Crossing] = []
+        self.broken: str = ""
+        self.received = 0
+        self._channel: Channel | None = None
+        self._writer: Writer | None = None
+
+    def attach(self, read_fd: int, write_fd: int) -> None:
+        """Begin to use the two descriptors (the same one for a duplex stream); the pump owns them from now on."""
+        self._channel = self._pump.read(read_fd, self._came)
+        self._writer = self._pump.write(write_fd)
+
+    @property
+    def attached(self) -> bool:
+        """Whether there is a connection."""
+        return self._channel is not None
+
+    @property
+    def eof(self) -> bool:
+        """Whether the testee closed its writing end."""
+        return self._channel is not None and self._channel.eof
+
+    @property
+    def between(self) -> list[bytes]:
+        """The white space that the testee wrote between its messages."""
+        return self._reader.between
+
+    @property
+    def in_message(self) -> bool:
+        """Whether the testee has begun a message and not ended it."""
+        return self._reader.in_message
+
+    def note(self, text: str) -> None:
+        """Put an event into the log."""
+        self.log.append(Crossing(time.monotonic() - self._began, "!", text.encode(), len(text)))
+
+    def _record(self, direction: str, data: bytes) -> None:
+        self.log.append(Crossing(time.monotonic() - self._began, direction, data[:SHOWN], len(data)))
+
+    def _came(self, data: bytes) -> None:
+        self.received += len(data)
+        self._record("<", data)
+        if self.broken:
+            return
+        try:
+            self.frames.extend(self._reader.feed(data))
+        except BadFrame as error:
+            self.broken = str(error)
+
+    def put(self, data: bytes) -> None:
+        """Queue bytes to be written."""
+        assert self._writer is not None
+        self._record(">", data)
+        self._writer.put(data)
+
+    @property
+    def written(self) -> bool:
+        """Whether everything queued has left, or cannot leave any more."""
+        return self._writer is None or not self._writer.queue
+
+    @property
+    def write_error(self) -> OSError | None:
+        """Why nothing can be written any more: the testee closed its reading end."""
+        return self._writer.error if self._writer else None
+
+    def close(self, *, read: bool = True, write: bool = True) -> None:
+        """Close one end or both; the testee sees end of file, or EPIPE."""
+        for wanted, end, text in ((write, self._writer, "writing"), (read, self._channel, "reading")):
+            if wanted and end is not None:
+                self._pump.drop(end.fd)
+                self.note(f"the suite closes its {text} end")
+        if write:
+            self._writer = None
+        if read and self._channel is not None:
+            self._channel.eof = True
+
+    def take(self) -> dict[str, Any]:
+        """The oldest message that came, judged strictly.
+
+        Raises:
+            Fault: it is not strict JSON (FRM-07).
+        """
+        data = self.frames.popleft()
+        try:
+            value = strict.loads(data)
+        except strict.NotStrict as error:
+            raise Fault(
+                "the testee wrote a message that is not strict JSON",
+                expected="RFC 8259 in UTF-8",
+                seen=f"{error}: {shorten(data)}",
+            ) from None
+        assert isinstance(value, dict)  # the frame reader takes nothing else
+        return value
+
+    def render(self) -> list[str]:
+        """The log as lines; a long one is shortened in the middle."""
+        log = self.log if len(self.log) <= 60 else [*self.log[:40], *self.log[-20:]]
+        lines = [crossing.render() for crossing in log]
+        if len(log) < len(self.log):
+            lines.insert(40, f"… {len(self.log) - 60} more …")
+        return lines
+
+
+def shorten(data: bytes, limit: int = 200) -> str:
+    """Bytes as text for one line of a report."""
+    text = data[:limit].decode("utf-8", "backslashreplace")
+    return text if len(data) <= limit else f"{text}… ({len(data)} bytes)"

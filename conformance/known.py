@@ -1,0 +1,78 @@
+"""Known failures: what a testee is known to get wrong, with the expected message and the reason.
+
+A file holds tables ``[[failure]]`` with ``case`` (``*`` and ``?`` are wild), ``message`` (a text that must stand in
+the failure's message), ``reason``, and optionally ``scheme``. A case that is listed and passes fails the run; one that
+fails differently is a failure as well.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.case import matches
+
+
+class KnownFailuresError(Exception):
+    """A file that cannot be read, or is not of the form; one line."""
+
+
+@dataclass(frozen=True)
+class KnownFailure:
+    """One entry of a file."""
+
+    file: str
+    case: str
+    message: str
+    reason: str
+    scheme: str = ""
+
+
+@dataclass(frozen=True)
+class KnownFailures:
+    """All entries of all files."""
+
+    entries: tuple[KnownFailure, ...] = ()
+
+    @classmethod
+    def load(cls, paths: Iterable[str]) -> KnownFailures:
+        """Read the files.
+
+        Raises:
+            KnownFailuresError: unreadable, not TOML, or an entry without case, message and reason.
+        """
+        return cls(tuple(entry for path in paths for entry in _entries(path)))
+
+    def find(self, case_id: str, scheme: str) -> KnownFailure | None:
+        """The first entry for a case, or None."""
+        for entry in self.entries:
+            if matches(entry.case, case_id) and entry.scheme in ("", scheme):
+                return entry
+        return None
+
+
+def _entries(path: str) -> list[KnownFailure]:
+    try:
+        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise KnownFailuresError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise KnownFailuresError(f"{path}: not TOML: {error}") from None
+    unknown = data.keys() - {"failure"}
+    if unknown:
+        raise KnownFailuresError(f"{path}: unknown key {sorted(unknown)[0]!r}; expected tables [[failure]]")
+    rows = data.get("failure", [])
+    found: list[KnownFailure] = []
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise KnownFailuresError(f"{path}: failure {number} is not a table")
+        unknown = row.keys() - {"case", "message", "reason", "scheme"}
+        if unknown:
+            raise KnownFailuresError(f"{path}: failure {number}: unknown key {sorted(unknown)[0]!r}")
+        for key in ("case", "message", "reason"):
+            if not isinstance(row.get(key), str) or not row[key].strip():
+                raise KnownFailuresError(f"{path}: failure {number}: {key} is missing or empty")
+        found.append(KnownFailure(path, row["case"], row["message"], row["reason"], row.get("scheme", "")))
+    return found

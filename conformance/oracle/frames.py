@@ -1,0 +1,103 @@
+"""Where one message ends: a reader of concatenated JSON objects, written for judging.
+
+It finds the end of each top-level object by its brackets and strings alone, in time linear in the bytes, and leaves
+the judgement of the object's inside to `oracle.strict`.
+"""
+
+from __future__ import annotations
+
+import re
+
+_OUTSIDE = re.compile(rb'["{}\[\]]')
+_INSIDE = re.compile(rb'["\\]')
+_SPACE = b" \t\r\n"
+
+
+class BadFrame(ValueError):
+    """Bytes that cannot begin or go on with a message; the message says what and where."""
+
+
+class FrameReader:
+    """Cuts a stream into the bytes of its top-level objects.
+
+    ``between`` collects the white space seen between objects, for the requirement on line feeds.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._depth = 0
+        self._in_string = False
+        self._escaped = False
+        self._seen = 0
+        self.between: list[bytes] = []
+
+    @property
+    def in_message(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return self._depth > 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The messages completed by ``data``.
+
+        Raises:
+            BadFrame: something else than white space or an object stands at the top level.
+        """
+        frames: list[bytes] = []
+        at, start = 0, 0
+        while at < len(data):
+            if self._depth == 0:
+                at = start = self._skip_space(data, at)
+                if at == len(data):
+                    break
+                self._depth, at = 1, at + 1
+            at = self._inside(data, at)
+            if self._depth == 0:
+                self._parts.append(data[start:at])
+                frames.append(b"".join(self._parts))
+                self._parts, start = [], at
+        if self._depth:
+            self._parts.append(data[start:])
+        self._seen += len(data)
+        return frames
+
+    def _skip_space(self, data: bytes, at: int) -> int:
+        begin = at
+        while at < len(data) and data[at] in _SPACE:
+            at += 1
+        self.between.append(data[begin:at])
+        if at < len(data) and data[at] != 0x7B:
+            excerpt = data[at : at + 40]
+            raise BadFrame(f"expected '{{' or white space at byte {self._seen + at} of the stream, got {excerpt!r}")
+        return at
+
+    def _inside(self, data: bytes, at: int) -> int:
+        """Go on inside a message; the place behind its end, or the end of the data."""
+        while at < len(data):
+            if self._in_string:
+                if self._escaped:
+                    self._escaped = False
+                    at += 1
+                    continue
+                found = _INSIDE.search(data, at)
+                if found is None:
+                    return len(data)
+                at = found.end()
+                if found.group() == b"\\":
+                    self._escaped = True
+                else:
+                    self._in_string = False
+                continue
+            found = _OUTSIDE.search(data, at)
+            if found is None:
+                return len(data)
+            at = found.end()
+            token = found.group()
+            if token == b'"':
+                self._in_string = True
+            elif token in b"{[":
+                self._depth += 1
+            else:
+                self._depth -= 1
+                if self._depth == 0:
+                    return at
+        return at

@@ -1,0 +1,99 @@
+"""From what was asked for to a plan: testees loaded, probed for honesty, and the choices checked."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+
+from conformance.drive.capabilities import Testee, TesteeError, load
+from conformance.drive.host import HostSession
+from conformance.drive.misuse import MisuseSession
+from conformance.drive.plugin import PluginSession
+from conformance.drive.process import become_subreaper, describe_status
+from conformance.outcomes import CaseProblem, Unsupported
+from conformance.requirements import Side
+from conformance.settings import Plan, Settings
+
+REFERENCE = shlex.join([sys.executable, "-m", "conformance.reference"])
+"""The command of the reference testee."""
+
+MADE_UP = "conformance-made-up"
+
+
+def prepare(settings: Settings, commands: Sequence[str]) -> Plan:
+    """Load and probe the testees (the reference if none is named), and check the settings against them.
+
+    Raises:
+        TesteeError: a testee cannot be run, breaks the contract, or claims what does not exist.
+        UsageError, KnownFailuresError: as `Settings.check`.
+    """
+    become_subreaper()
+    testees = _named_apart([load(command) for command in commands or [REFERENCE]])
+    settings.check(testees)
+    for testee in testees:
+        smoke(testee, settings)
+    return Plan(settings, testees)
+
+
+def _named_apart(testees: list[Testee]) -> list[Testee]:
+    """Testees of the same name get a number."""
+    seen: dict[str, int] = {}
+    out: list[Testee] = []
+    for testee in testees:
+        seen[testee.name] = seen.get(testee.name, 0) + 1
+        number = seen[testee.name]
+        name = testee.name if number == 1 else f"{testee.name}-{number}"
+        out.append(Testee(name, testee.argv, testee.manifest, testee.roles))
+    return out
+
+
+def smoke(testee: Testee, settings: Settings) -> None:
+    """Start each side once and ask for something that does not exist.
+
+    Raises:
+        TesteeError: a side cannot be started at all, or the answer is not `unsupported`.
+    """
+    for side, probe in ((Side.PLUGIN, _probe_plugin), (Side.HOST, _probe_host), (Side.MISUSE, _probe_misuse)):
+        if testee.role(side) is not None and settings.side in (None, side.value):
+            try:
+                probe(testee, settings.timeout)
+            except CaseProblem as error:
+                text = " ".join(error.render().split())
+                raise TesteeError(f"{testee.command}: the {side} side does not start: {text[:500]}") from None
+
+
+def _probe_plugin(testee: Testee, timeout: float) -> None:
+    session = PluginSession(testee, patience=timeout)
+    try:
+        result = session.outcome(session.start(MADE_UP))
+    except Unsupported:
+        return
+    finally:
+        session.close()
+    raise TesteeError(
+        f"{testee.command}: a made-up op was answered {result.kind!r} instead of 'unsupported':"
+        " what it says proves nothing"
+    )
+
+
+def _probe_host(testee: Testee, timeout: float) -> None:
+    session = HostSession(testee, patience=timeout)
+    try:
+        session.hello()
+    finally:
+        session.close()
+
+
+def _probe_misuse(testee: Testee, timeout: float) -> None:
+    session = MisuseSession(testee, MADE_UP, patience=timeout)
+    try:
+        status, stdout, stderr = session.finish()
+    finally:
+        session.close()
+    if status != 0 or not stdout.startswith("unsupported:"):
+        said = (stdout or stderr).strip()[:200]
+        raise TesteeError(
+            f"{testee.command}: a made-up misuse was answered with {describe_status(status)}, {said!r} instead of"
+            " 'unsupported: reason' and exit 0: what it refuses proves nothing"
+        )

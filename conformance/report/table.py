@@ -1,0 +1,100 @@
+"""The final table: requirement group by subject, at a glance."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from conformance.drive.capabilities import Testee
+from conformance.outcomes import FAULTS, Outcome
+from conformance.requirements import Level, all_requirements
+from conformance.results import Row, summary
+
+_MARKS: list[tuple[str, str, str]] = [
+    (Outcome.FAILED, "failed", "bold red"),
+    (Outcome.CRASHED, "crashed", "bold red"),
+    (Outcome.TIMEOUT, "hung", "bold red"),
+    (Outcome.XPASSED, "xpassed", "bold red"),
+    (Outcome.HARNESS_ERROR, "harness", "bold magenta"),
+    (Outcome.XFAILED, "known", "yellow"),
+    (Outcome.UNSUPPORTED, "unsup.", "dim"),
+    (Outcome.NOT_RUN, "not run", "dim"),
+]
+
+
+def build_table(rows: Sequence[Row]) -> Table:
+    """The table: a row for each requirement group, a column for each testee, side and scheme."""
+    columns = list(dict.fromkeys((row.testee, row.side, row.scheme) for row in rows))
+    cells: dict[tuple[str, tuple[str, str, str]], Counter[str]] = {}
+    for row in rows:
+        for group in dict.fromkeys(id_.partition("-")[0] for id_ in row.requirements):
+            key = (group, (row.testee, row.side, row.scheme))
+            cells.setdefault(key, Counter())[_kind(row)] += 1
+    groups = {id_.partition("-")[0]: req.group for id_, req in all_requirements().items()}
+    table = Table(title=None, show_edge=False, pad_edge=False)
+    table.add_column("requirements")
+    for testee, side, scheme in columns:
+        table.add_column(f"{testee}\n{side}{f' {scheme}' if scheme else ''}", justify="right")
+    for group, title in groups.items():
+        found = [cells.get((group, column)) for column in columns]
+        if any(found):
+            table.add_row(f"{group} {title}", *[_cell(counter) for counter in found])
+    return table
+
+
+def _kind(row: Row) -> str:
+    if row.outcome in FAULTS and row.level != Level.MUST:
+        return f"{row.outcome}?"
+    return row.outcome
+
+
+def _cell(counter: Counter[str] | None) -> Text:
+    if not counter:
+        return Text("-", style="dim")
+    text = Text()
+    passed = counter.get(Outcome.PASSED, 0)
+    if passed:
+        text.append(f"{passed} ok", style="green")
+    for outcome, word, style in _MARKS:
+        for key, mark in ((outcome, word), (f"{outcome}?", f"{word} (SHOULD)")):
+            if counter.get(key):
+                text.append(", " if len(text) else "")
+                text.append(f"{counter[key]} {mark}", style=style if key == outcome else "yellow")
+    return text
+
+
+def closing_lines(rows: Iterable[Row]) -> list[str]:
+    """The counts in words."""
+    counts = summary(rows)
+    words = [f"{counts[outcome.value]} {outcome.value}" for outcome in Outcome if counts[outcome.value]]
+    lines = [f"{counts['total']} cases: {', '.join(words) or 'none'}"]
+    if counts["must_failed"] or counts["should_failed"]:
+        lines.append(f"MUST failed: {counts['must_failed']}; SHOULD failed: {counts['should_failed']}")
+    return lines
+
+
+def unsupported_lines(rows: Iterable[Row]) -> list[str]:
+    """What was not run, and why, a line a reason."""
+    reasons: Counter[tuple[str, str, str]] = Counter()
+    for row in rows:
+        if row.outcome in (Outcome.UNSUPPORTED, Outcome.NOT_RUN):
+            reasons[(row.testee, row.outcome, row.message.splitlines()[0])] += 1
+    return [f"{count} {outcome} on {testee}: {why}" for (testee, outcome, why), count in reasons.items()]
+
+
+def table_lines(rows: Sequence[Row], testees: Sequence[Testee]) -> list[str]:
+    """Table and counts as plain lines."""
+    buffer = io.StringIO()
+    width = 40 + 30 * max(1, len({(row.testee, row.side, row.scheme) for row in rows}))
+    console = Console(file=buffer, width=max(100, width), color_system=None, highlight=False)
+    console.print(build_table(rows))
+    names = [f"testee {testee.name}: {testee.command}" for testee in testees]
+    return [
+        line.rstrip()
+        for line in [*names, *buffer.getvalue().splitlines(), *unsupported_lines(rows), *closing_lines(rows)]
+    ]

@@ -1,0 +1,83 @@
+"""The results of a run: one row a case and subject, and the verdict over all of them."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from conformance import __version__
+from conformance.drive.capabilities import Testee
+from conformance.outcomes import FAULTS, ExitCode, Outcome
+from conformance.requirements import Level
+
+REPORT_VERSION = 1
+
+
+@dataclass
+class Row:
+    """What came of one variant of a case on one subject; ``duration`` is in seconds."""
+
+    case: str
+    testee: str
+    side: str
+    scheme: str
+    requirements: list[str]
+    level: str
+    outcome: str
+    message: str = ""
+    duration: float = 0.0
+    wire: list[str] = field(default_factory=list)
+    reproduce: str = ""
+    stderr: str = ""
+    stacks: str = ""
+    reason: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the row is a fault that makes a run fail without ``--strict``."""
+        return self.outcome == Outcome.XPASSED or (self.outcome in FAULTS and self.level == Level.MUST)
+
+
+def verdict(rows: Iterable[Row], *, strict: bool) -> ExitCode:
+    """The exit status that the rows add up to."""
+    rows = list(rows)
+    if any(row.outcome == Outcome.HARNESS_ERROR for row in rows):
+        return ExitCode.CANNOT_RUN
+    if any(row.counts or (strict and row.outcome in FAULTS) for row in rows):
+        return ExitCode.NONCONFORMING
+    if not any(row.outcome not in (Outcome.UNSUPPORTED, Outcome.NOT_RUN) for row in rows):
+        return ExitCode.NOTHING_RUN
+    return ExitCode.CONFORMS
+
+
+def summary(rows: Iterable[Row]) -> dict[str, Any]:
+    """The counts of a report."""
+    rows = list(rows)
+    counts = Counter(row.outcome for row in rows)
+    return {
+        "total": len(rows),
+        **{outcome.value: counts.get(outcome, 0) for outcome in Outcome},
+        "must_failed": sum(row.outcome in FAULTS and row.level == Level.MUST for row in rows),
+        "should_failed": sum(row.outcome in FAULTS and row.level != Level.MUST for row in rows),
+    }
+
+
+def report(rows: Iterable[Row], testees: Iterable[Testee], *, exit_code: int, seed: int | None) -> dict[str, Any]:
+    """The JSON report."""
+    rows = list(rows)
+    return {
+        "report": REPORT_VERSION,
+        "suite": {
+            "name": "plugsvc-conformance",
+            "version": __version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "seed": seed,
+        },
+        "testees": [testee.to_json() for testee in testees],
+        "results": [asdict(row) for row in rows],
+        "summary": {**summary(rows), "exit": exit_code},
+    }

@@ -1,0 +1,298 @@
+"""The state of one run inside pytest: the plan, the sessions of the case at hand, the rows so far."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.case import ATTRIBUTE, Case
+from conformance.drive.capabilities import TesteeError
+from conformance.drive.host import HostSession
+from conformance.drive.misuse import MisuseSession
+from conformance.drive.plugin import PluginSession
+from conformance.drive.process import become_subreaper, kill_leftovers, protect_children
+from conformance.drive.session import Session
+from conformance.known import KnownFailuresError
+from conformance.outcomes import FAULTS, CaseProblem, ExitCode, Outcome, Unsupported
+from conformance.prepare import REFERENCE, prepare
+from conformance.report.table import table_lines
+from conformance.requirements import Side
+from conformance.results import Row, report, verdict
+from conformance.settings import Plan, Settings, Subject, UsageError
+
+_SESSIONS = pytest.StashKey[list[Session]]()
+_STARTED = pytest.StashKey[float]()
+
+
+class Runner:
+    """One run; a parallel run has one in the controller and one in each worker."""
+
+    def __init__(self, plan: Plan, *, json_path: str | None = None, events: int | None = None) -> None:
+        self.plan = plan
+        self.settings = plan.settings
+        self.rows: list[Row] = []
+        self._known = plan.settings.known()
+        self._json_path = json_path
+        self._events = os.fdopen(os.dup(events), "w", encoding="utf-8") if events is not None else None
+        self._subreaper = False
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Runner:
+        """The run that the command line asks for; ends pytest with the documented status when it cannot be done."""
+        handed_down = getattr(config, "workerinput", {}).get("conformance")
+        if handed_down is not None:
+            return cls(Plan.from_json(handed_down))
+        try:
+            return cls(
+                _plan(config),
+                json_path=config.option.conformance_json,
+                events=config.option.conformance_events,
+            )
+        except (UsageError, KnownFailuresError) as error:
+            pytest.exit(f"conformance: {error}", returncode=ExitCode.USAGE)
+        except TesteeError as error:
+            pytest.exit(f"conformance: {error}", returncode=ExitCode.CANNOT_RUN)
+
+    # --- selection -----------------------------------------------------------------------------
+
+    def subjects(self, side: Side) -> list[Subject]:
+        """What cases of a side are run on."""
+        return self.settings.subjects(self.plan.testees, side)
+
+    def wants(self, item: pytest.Function) -> bool:
+        """Whether a collected item is part of the run."""
+        case, subject = _case(item), _subject(item)
+        return subject is not None and self.settings.selects(case, _case_id(item))
+
+    # --- the case at hand ----------------------------------------------------------------------
+
+    def sessions(self, item: pytest.Function, subject: Subject, kind: str) -> Iterator[Callable[..., Session]]:
+        """The fixture behind ``start_plugin``, ``start_host`` and ``misuse``."""
+        case = _case(item)
+        role = subject.testee.role(subject.side)
+        assert role is not None
+        lack = case.lacking(role.takes, role.features)
+        if lack:
+            raise Unsupported(lack)
+        if not self._subreaper:
+            become_subreaper()
+            protect_children()
+            self._subreaper = True
+        started: list[Session] = []
+        item.stash[_SESSIONS] = started
+
+        def start(*args: Any, **options: Any) -> Session:
+            session = self._start(subject, kind, *args, **options)
+            started.append(session)
+            return session
+
+        yield start
+        for session in started:
+            session.close()
+        kill_leftovers()
+
+    def _start(self, subject: Subject, kind: str, *args: Any, **options: Any) -> Session:
+        options.setdefault("patience", self.settings.timeout)
+        if kind == "misuse":
+            return MisuseSession(subject.testee, *args, **options)
+        options.setdefault("scale", self.settings.scale)
+        if kind == "host":
+            options.setdefault("bind", subject.scheme)
+            return HostSession(subject.testee, *args, **options)
+        return PluginSession(subject.testee, *args, **options)
+
+    def judge(self, item: pytest.Function, call: pytest.CallInfo[None], rep: pytest.TestReport) -> None:
+        """Put the outcome of a case onto pytest's report of it."""
+        if call.when == "setup":
+            item.stash[_STARTED] = call.start
+        failed = call.excinfo is not None
+        if not failed and call.when != "call":
+            return
+        row = self._row(item, call)
+        problem = _problem_of_messages(item, call)
+        if problem is not None:
+            row.outcome, row.message = problem.outcome, problem.render()
+        elif failed:
+            error = call.excinfo.value if call.excinfo else None
+            if isinstance(error, CaseProblem):
+                row.outcome, row.message = error.outcome, error.render()
+            else:
+                row.outcome = Outcome.HARNESS_ERROR
+                row.message = f"the harness failed: {type(error).__name__}: {error}"
+                row.stacks = str(rep.longrepr)
+        self._apply_known(row)
+        _show(rep, row, item)
+        rep.conformance = row.__dict__  # type: ignore[attr-defined]  # travels with the report, also between processes
+
+    def _row(self, item: pytest.Function, call: pytest.CallInfo[None]) -> Row:
+        case, subject = _case(item), _subject(item)
+        assert subject is not None
+        case_id = _case_id(item)
+        row = Row(
+            case=case_id,
+            testee=subject.testee.name,
+            side=case.side.value,
+            scheme=subject.scheme,
+            requirements=list(case.requirements),
+            level=case.level.value,
+            outcome=Outcome.PASSED,
+            duration=round(time.time() - item.stash.get(_STARTED, call.start), 6),
+            reproduce=self._reproduce(subject, case_id),
+        )
+        if call.excinfo is not None:
+            sessions = item.stash.get(_SESSIONS, [])
+            for session in sessions:
+                row.wire += session.wire.render()
+                row.stderr += session.child.stderr.text()[-4000:] if session.child else ""
+                row.stacks += session.stacks[-8000:]
+        return row
+
+    def _reproduce(self, subject: Subject, case_id: str) -> str:
+        words = ["plugsvc-conformance", "run"]
+        if subject.testee.command != REFERENCE:
+            words += ["--testee", subject.testee.command]
+        words += ["--case", case_id]
+        if subject.side is Side.PLUGIN:
+            words += ["--scheme", subject.scheme]
+        elif subject.side is Side.HOST:
+            words += ["--bind", subject.scheme]
+        if self.settings.timeout != 10.0:
+            words += ["--timeout", f"{self.settings.timeout:g}"]
+        if self.settings.scale != 1.0:
+            words += ["--scale", f"{self.settings.scale:g}"]
+        return shlex.join(words)
+
+    def _apply_known(self, row: Row) -> None:
+        entry = self._known.find(row.case, row.scheme)
+        if entry is None or row.outcome in (Outcome.UNSUPPORTED, Outcome.NOT_RUN, Outcome.HARNESS_ERROR):
+            return
+        if row.outcome == Outcome.PASSED:
+            row.outcome = Outcome.XPASSED
+            row.message = f"this case is listed as failing in {entry.file}, and passed; listed reason: {entry.reason}"
+        elif row.outcome in FAULTS and entry.message in row.message:
+            row.outcome, row.reason = Outcome.XFAILED, entry.reason
+        elif row.outcome in FAULTS:
+            row.message += f"\n  {entry.file} lists this case with another message: {entry.message!r}"
+
+    # --- the whole run -------------------------------------------------------------------------
+
+    def collect(self, row: dict[str, Any]) -> None:
+        """Take a row; in a parallel run it comes from a worker."""
+        made = Row(**row)
+        earlier = next((old for old in self.rows if _key(old) == _key(made)), None)
+        if earlier is not None:  # the teardown of a case that had its row already
+            self.rows.remove(earlier)
+        self.rows.append(made)
+        self._event("result", row)
+
+    def _event(self, kind: str, data: dict[str, Any]) -> None:
+        if self._events is not None:
+            self._events.write(json.dumps({"event": kind, **data}) + "\n")
+            self._events.flush()
+
+    def finish(self, exitstatus: int, session: pytest.Session) -> int:
+        """The exit status of the run; writes the JSON report."""
+        code: int = verdict(self.rows, strict=self.settings.strict)
+        if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR):
+            code = ExitCode.USAGE
+        elif exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
+            code = ExitCode.CANNOT_RUN
+        elif session.testsfailed and not any(row.outcome != Outcome.PASSED for row in self.rows):
+            code = ExitCode.CANNOT_RUN  # something failed that is no case: a module that cannot be imported
+        if self._json_path:
+            data = report(self.rows, self.plan.testees, exit_code=code, seed=self.settings.seed)
+            try:
+                Path(self._json_path).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+            except OSError as error:
+                print(f"conformance: {self._json_path}: {error.strerror}", file=sys.stderr)
+                code = ExitCode.USAGE
+        self._event("finish", {"exit": code})
+        return code
+
+    def table(self) -> list[str]:
+        """The final table as plain lines."""
+        return table_lines(self.rows, self.plan.testees)
+
+
+def _plan(config: pytest.Config) -> Plan:
+    option = config.option
+    if option.conformance_plan:
+        return Plan.from_json(json.loads(Path(option.conformance_plan).read_text(encoding="utf-8")))
+    settings = Settings(
+        side=option.side,
+        schemes=tuple(option.scheme),
+        binds=tuple(option.bind),
+        cases=tuple(option.case),
+        skips=tuple(option.skip),
+        level=option.level,
+        strict=option.strict_should,
+        timeout=option.conformance_timeout,
+        scale=option.conformance_scale,
+        profile=option.profile,
+        examples=option.examples,
+        seed=option.seed,
+        only_generated=option.only_fuzz,
+        known_failures=tuple(option.known_failures),
+    )
+    return prepare(settings, option.testee)
+
+
+def _case(item: pytest.Function) -> Case:
+    case: Case = getattr(item.function, ATTRIBUTE)
+    return case
+
+
+def _subject(item: pytest.Function) -> Subject | None:
+    subject = item.callspec.params["subject"]
+    assert subject is None or isinstance(subject, Subject)
+    return subject
+
+
+def _case_id(item: pytest.Function) -> str:
+    case = _case(item)
+    if not case.each:
+        return case.id
+    value = item.callspec.params["each"]
+    name = next(name for name, variant in case.each.items() if variant is value)
+    return f"{case.id}[{name}]"
+
+
+def _key(row: Row) -> tuple[str, str, str]:
+    return row.case, row.testee, row.scheme
+
+
+def _problem_of_messages(item: pytest.Function, call: pytest.CallInfo[None]) -> CaseProblem | None:
+    """A fault that no wait has met: the testee wrote something that is no message, and the case went on."""
+    if call.when != "call" or call.excinfo is not None:
+        return None
+    for session in item.stash.get(_SESSIONS, []):
+        if session.wire.broken:
+            from conformance.outcomes import Fault
+
+            return Fault("the testee wrote something that is no message", seen=session.wire.broken)
+    return None
+
+
+def _show(rep: pytest.TestReport, row: Row, item: pytest.Function) -> None:
+    """Make pytest's own report say the same."""
+    if row.outcome == Outcome.PASSED:
+        return
+    if row.outcome == Outcome.XFAILED:
+        rep.outcome, rep.wasxfail = "skipped", row.reason
+        rep.longrepr = row.message
+    elif row.outcome in (Outcome.UNSUPPORTED, Outcome.NOT_RUN):
+        rep.outcome = "skipped"
+        rep.longrepr = (str(item.path), item.location[1] or 0, f"{row.outcome}: {row.message}")
+    else:
+        rep.outcome = "failed"
+        from conformance.report.failure import failure_lines
+
+        rep.longrepr = "\n".join(failure_lines(row))

@@ -1,0 +1,143 @@
+"""What a run was asked to do, checked before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from conformance.case import Case, catalogue, matches
+from conformance.drive import offers
+from conformance.drive.capabilities import Testee
+from conformance.known import KnownFailures
+from conformance.requirements import Level, Side
+
+
+class UsageError(Exception):
+    """The run cannot be done as it was asked for; one line."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A testee on one side, over one way of connecting (a scheme, or a bind of its host)."""
+
+    testee: Testee
+    side: Side
+    scheme: str
+
+    @property
+    def id(self) -> str:
+        """As it stands in the node id of pytest."""
+        return f"{self.testee.name}-{self.scheme}" if self.scheme else self.testee.name
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The choices of a run. ``timeout`` is the patience of each single wait, in seconds."""
+
+    side: str | None = None
+    schemes: tuple[str, ...] = ()
+    binds: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    skips: tuple[str, ...] = ()
+    level: str = "MAY"
+    strict: bool = False
+    timeout: float = 10.0
+    scale: float = 1.0
+    profile: str = "default"
+    examples: int | None = None
+    seed: int | None = None
+    only_generated: bool = False
+    known_failures: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """For the workers of a parallel run."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Settings:
+        """The inverse of `to_json`."""
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
+        return cls(**fields)
+
+    def known(self) -> KnownFailures:
+        """The known failures of all the files.
+
+        Raises:
+            KnownFailuresError: a file cannot be read or is not of the form.
+        """
+        return KnownFailures.load(self.known_failures)
+
+    def subjects(self, testees: Iterable[Testee], side: Side) -> list[Subject]:
+        """What cases of a side are run on."""
+        found: list[Subject] = []
+        for testee in testees:
+            role = testee.role(side)
+            if role is None or (self.side not in (None, side.value)):
+                continue
+            if side is Side.PLUGIN:
+                found += [
+                    Subject(testee, side, scheme)
+                    for scheme in role.schemes
+                    if scheme in offers.BY_SCHEME and (not self.schemes or scheme in self.schemes)
+                ]
+            elif side is Side.HOST:
+                wanted = [b for b in role.binds if b in self.binds] if self.binds else list(role.binds[:1])
+                found += [Subject(testee, side, bind) for bind in wanted]
+            else:
+                found.append(Subject(testee, side, ""))
+        return found
+
+    def selects(self, case: Case, case_id: str) -> bool:
+        """Whether a variant of a case is to be run."""
+        levels = list(Level)
+        return (
+            (self.side is None or case.side.value == self.side)
+            and levels.index(case.level) <= levels.index(Level(self.level))
+            and (not self.cases or any(matches(pattern, case_id) for pattern in self.cases))
+            and not any(matches(pattern, case_id) for pattern in self.skips)
+            and (case.generated or not self.only_generated)
+        )
+
+    def check(self, testees: Iterable[Testee]) -> None:
+        """Refuse what cannot select anything.
+
+        Raises:
+            UsageError: a pattern, scheme or bind that names nothing.
+            KnownFailuresError: as `known`.
+        """
+        everything = [case_id for case in catalogue().values() for case_id in case.ids]
+        for option, patterns in (("--case", self.cases), ("--skip", self.skips)):
+            for pattern in patterns:
+                if not any(matches(pattern, case_id) for case_id in everything):
+                    raise UsageError(f"{option} {pattern}: no such case (`plugsvc-conformance list` names them)")
+        for entry in self.known().entries:
+            if not any(matches(entry.case, case_id) for case_id in everything):
+                raise UsageError(f"{entry.file}: {entry.case}: no such case")
+        for scheme in self.schemes:
+            if scheme not in offers.BY_SCHEME:
+                known = ", ".join(offers.BY_SCHEME)
+                raise UsageError(f"--scheme {scheme}: no such scheme; this suite offers {known}")
+        declared = {bind for t in testees if (role := t.role(Side.HOST)) for bind in role.binds}
+        for bind in self.binds:
+            if bind not in declared:
+                raise UsageError(
+                    f"--bind {bind}: no testee declares it ({', '.join(sorted(declared)) or 'none declared'})"
+                )
+
+
+@dataclass
+class Plan:
+    """Settings and testees together: all that a worker of a parallel run must know."""
+
+    settings: Settings
+    testees: list[Testee] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """For a file or a worker."""
+        return {"settings": self.settings.to_json(), "testees": [testee.to_json() for testee in self.testees]}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Plan:
+        """The inverse of `to_json`."""
+        return cls(Settings.from_json(data["settings"]), [Testee.from_json(row) for row in data["testees"]])

@@ -6,7 +6,7 @@ Three kinds are told apart, because they are handled in different places:
 - `ServiceError`: a call failed. `RemoteError` is what the provider said, the others are what happened on the way.
 - `ProtocolError`, `PluginError`: the peer sent bytes that mean nothing; a plugin could not be found, read or run.
 
-Each class also derives from the built-in exception that a caller would expect (`TypeError`, `TimeoutError`, `OSError`, ...).
+Each class also derives from the built-in exception that a caller would expect (`TypeError`, `TimeoutError`, ...).
 """
 
 from __future__ import annotations

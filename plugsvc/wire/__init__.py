@@ -11,6 +11,14 @@ from .messages import (
     Reply,
     Request,
 )
+from .table import (
+    REQUEST_KINDS,
+    RequestKind,
+    invalid_request_type,
+    service_panic,
+    undefined_namespace,
+    undefined_service,
+)
 
 __all__ = [
     "CALL",
@@ -20,13 +28,19 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_MESSAGE",
     "MAX_SEQUENCE",
+    "REQUEST_KINDS",
     "MessageReader",
     "Reply",
     "ReplyReader",
     "Request",
+    "RequestKind",
     "RequestReader",
     "encode_reply",
     "encode_request",
+    "invalid_request_type",
     "join_call",
     "request_prefix",
+    "service_panic",
+    "undefined_namespace",
+    "undefined_service",
 ]

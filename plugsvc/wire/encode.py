@@ -9,23 +9,28 @@ from collections.abc import Iterable
 
 from msgspec.json import Encoder
 
-__all__ = ["encode_reply", "encode_request", "join_call", "request_prefix"]
+from .text import without_lone_surrogates
+
+__all__ = ["encode_reply", "encode_request", "join_call", "json_string", "request_prefix"]
 
 _encode = Encoder().encode
 
 
-def _string(text: str) -> bytes:
+def json_string(text: str) -> bytes:
     """Return `text` as a JSON string. Lone surrogates, which UTF-8 cannot carry, become U+FFFD."""
     try:
         return _encode(text)
     except UnicodeEncodeError:
-        # UTF-16 joins surrogate pairs to the characters they mean, as a JSON reader would.
-        return _encode(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+        return _encode(without_lone_surrogates(text))
 
 
 def request_prefix(type: str, namespace: str, name: str = "") -> bytes:
     """Return the part of a request that is the same in every call of one stub, for `join_call`."""
-    return b',"type":%b,"namespace":%b,"name":%b,"args":' % (_string(type), _string(namespace), _string(name))
+    return b',"type":%b,"namespace":%b,"name":%b,"args":' % (
+        json_string(type),
+        json_string(namespace),
+        json_string(name),
+    )
 
 
 def join_call(sequence: int, prefix: bytes, args: bytes) -> bytes:
@@ -33,9 +38,7 @@ def join_call(sequence: int, prefix: bytes, args: bytes) -> bytes:
     return b'{"sequence":%d%b%b}\n' % (sequence, prefix, args)
 
 
-def encode_request(
-    sequence: int, type: str, namespace: str, name: str = "", args: bytes | None = None
-) -> bytes:
+def encode_request(sequence: int, type: str, namespace: str, name: str = "", args: bytes | None = None) -> bytes:
     """Return one request; `args` is a JSON value, None for null."""
     return join_call(sequence, request_prefix(type, namespace, name), b"null" if args is None else args)
 
@@ -54,12 +57,12 @@ def encode_reply(
     parts = [b'{"sequence":%d' % sequence]
     names = list(services) if services else []
     if names:
-        parts.append(b',"services":[%b]' % b",".join(map(_string, names)))
+        parts.append(b',"services":[%b]' % b",".join(map(json_string, names)))
     if ok:
         parts.append(b',"ok":true')
     if reply is not None:
         parts.append(b',"reply":%b' % reply)
     if error is not None:
-        parts.append(b',"error":%b' % _string(error))
+        parts.append(b',"error":%b' % json_string(error))
     parts.append(b"}\n")
     return b"".join(parts)

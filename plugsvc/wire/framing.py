@@ -1,35 +1,73 @@
-"""Bytes to messages, incrementally."""
+"""Bytes to messages, however the bytes are cut.
+
+The stream is JSON objects with any white space, or none, between them. A message is there as soon as its last byte is,
+whether or not a newline follows. Most reads hold whole messages that end in a newline: msgspec decodes them at once.
+Everything else goes through `scan`, which keeps its place, so that the work is linear in the bytes however they come.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import Generic, TypeVar
+import re
+from collections.abc import Callable
+from typing import ClassVar, Generic, TypeVar
 
-import msgspec
+from msgspec import DecodeError, MsgspecError
+from msgspec.json import Decoder
 
 from ..errors import ProtocolError
+from .depth import provably_shallow
+from .fields import InvalidField, read_reply, read_request
 from .messages import MAX_SEQUENCE, Reply, Request
+from .scan import Malformed, Scanner, skip_space
 
 __all__ = ["MAX_DEPTH", "MAX_MESSAGE", "MessageReader", "ReplyReader", "RequestReader"]
 
 MAX_MESSAGE = 256 * 1024 * 1024
+"""The longest message that is read unless told otherwise, in bytes."""
 MAX_DEPTH = 500
+"""How deep a message may be nested unless told otherwise, its own braces counted."""
+
+_LARGE = 4096
+"""From this size on a piece is looked through for a sign of an end before it is scanned."""
+_HUGE = 65536
+"""From this size of the buffer on, each piece is, however small."""
+_BUDGET = 16
+"""How often the bytes of a message may be decoded in vain, on average, before only the scanner looks at them: it takes
+some fifty times as long as msgspec, but keeps its place."""
+_EXCERPT = 32
+_ENDS = b"\n}"
+
+# A brace that may end a message: what follows it inside of one is a comma or another closing bracket.
+_possible_end = re.compile(rb"\}(?![ \t\r\n]*+[,\]}])").search
 
 M = TypeVar("M", Request, Reply)
 
 
 class MessageReader(Generic[M]):
-    """Turns bytes, cut anywhere, into messages."""
+    """Turns bytes, cut anywhere, into messages. Does no I/O.
+
+    `error` is None until the stream turns out to be malformed; from then on it is what `feed`, `check` and `eof` raise.
+    Use `RequestReader` or `ReplyReader`.
+    """
 
     _type: type[M]
+    _read: ClassVar[Callable[..., Request | Reply]]
 
     def __init__(self, *, max_message: int = MAX_MESSAGE, max_depth: int = MAX_DEPTH) -> None:
+        """`max_message`: the longest message to read, in bytes. `max_depth`: the deepest nesting to read, in levels."""
         self.error: ProtocolError | None = None
         self._max_message = max_message
         self._max_depth = max_depth
-        self._decode = msgspec.json.Decoder(self._type).decode
-        self._buffer = b""
-        self._consumed = 0
+        self._too_short_to_be_deep = 2 * max_depth
+        decoder = Decoder(self._type)
+        self._decode: Callable[[bytes], M] = decoder.decode
+        self._decode_many: Callable[[bytes | bytearray], list[M]] = decoder.decode_lines
+        self._scanner = Scanner(max_depth)
+        self._buffer = bytearray()  # begins with the first byte of an unfinished message
+        self._base = 0  # where in the stream the buffer begins
+        self._scanned = 0  # how much of the buffer the scanner has seen
+        self._tried = 0  # how many bytes of it have been decoded in vain
+        self._truncated = False  # the last attempt to decode found a beginning of a message and nothing wrong
 
     @property
     def buffered(self) -> int:
@@ -38,61 +76,189 @@ class MessageReader(Generic[M]):
 
     @property
     def offset(self) -> int:
-        """How many bytes of the stream have been turned into messages."""
-        return self._consumed
+        """How many bytes of the stream are done with: the position of the unfinished message, if there is one."""
+        return self._base
 
     def check(self) -> None:
+        """Raise the `ProtocolError` that has ended the stream, if one has."""
         if self.error is not None:
-            raise self.error
+            # A new one each time: an exception that is raised again drags its old traceback along.
+            raise ProtocolError(self.error.reason, self.error.offset, self.error.excerpt)
 
     def feed(self, data: bytes) -> list[M]:
-        self.check()
-        messages: list[M] = []
-        self._buffer += data
-        raw = json.JSONDecoder()
-        while self._buffer.strip(b" \t\r\n"):
-            text = self._buffer.decode("latin-1")
-            start = len(text) - len(text.lstrip(" \t\r\n"))
-            if text[start] != "{":
-                self._fail("expected an object")
-                break
-            try:
-                _, end = raw.raw_decode(text, start)
-            except json.JSONDecodeError as error:
-                if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg:
-                    break
-                self._fail(error.msg)
-                break
-            try:
-                message = self._decode(self._buffer[start:end])
-            except msgspec.MsgspecError as error:
-                self._fail(str(error))
-                break
-            if not 0 <= message.sequence <= MAX_SEQUENCE:
-                self._fail("sequence out of range")
-                break
-            messages.append(message)
-            self._consumed += end
-            self._buffer = self._buffer[end:]
-        return messages
+        """Return the messages that `data` completes, in order.
+
+        When something in `data` is malformed, the messages before it are returned and `error` is set; the next
+        call raises. `data` must be bytes, which nobody changes: the raw parts of messages look into it.
+
+        Raises:
+            ProtocolError: what is in `error`, found by an earlier call. No byte of `data` is looked at.
+        """
+        if self.error is not None:
+            self.check()
+        if not data:
+            return []
+        if not self._buffer:
+            return self._begin(data)
+        # Whoever writes a newline writes it after a message: up to there they are whole, most likely.
+        cut = len(data) if data[-1] in _ENDS else data.rfind(b"\n") + 1
+        if not cut or self._tried > _BUDGET * len(self._buffer):
+            self._buffer += data
+            return self._go_on(data, cut=0)
+        self._buffer += data[:cut]
+        messages = self._attempt(self._buffer)
+        if messages is None:
+            self._buffer += data[cut:]
+            return self._go_on(data, cut)
+        self._base += len(self._buffer)
+        # The old buffer is not ours any more: the messages' raw parts look into it.
+        self._buffer = bytearray()
+        self._scanned = self._tried = 0
+        self._scanner.reset()
+        return messages + self._rest(data[cut:])
+
+    def _begin(self, data: bytes) -> list[M]:
+        """Take `data` while no message is unfinished."""
+        cut = len(data) if data[-1] in _ENDS else data.rfind(b"\n") + 1
+        if cut == len(data):
+            messages = self._attempt(data)
+            if messages is not None:
+                self._base += cut
+                return messages
+        elif cut:
+            messages = self._attempt(data[:cut])
+            if messages is not None:
+                self._base += cut
+                return messages + self._rest(data[cut:])
+        self._keep(data)
+        return self._go_on(data, cut)
+
+    def _rest(self, data: bytes) -> list[M]:
+        """Take what follows the last newline of a piece."""
+        self._keep(data)
+        return self._go_on(data, cut=0)
 
     def eof(self) -> None:
+        """Take note that the stream has ended.
+
+        Raises:
+            ProtocolError: it was malformed, or it ends in the middle of a message.
+        """
         self.check()
-        if self._buffer.strip(b" \t\r\n"):
-            self._fail("the stream ends in the middle of a message")
+        if self._buffer:
+            if self._scanned < len(self._buffer):
+                self._scan([])
+            if self.error is None and self._buffer:
+                self._fail("the stream ends in the middle of a message", len(self._buffer))
             self.check()
 
-    def _fail(self, reason: str) -> None:
-        self.error = ProtocolError(reason, self._consumed, self._buffer[:40])
+    def _attempt(self, data: bytes | bytearray) -> list[M] | None:
+        """Decode `data` as whole messages at once; return None when it is anything else."""
+        self._truncated = False
+        if len(data) > self._max_message:
+            return None
+        try:
+            messages = self._decode_many(data)
+        except DecodeError as error:
+            self._tried += len(data)
+            # This text is also msgspec's answer to a lone surrogate: then it says nothing about the end.
+            self._truncated = str(error) == "Input data was truncated" and b"\\ud" not in data.lower()
+            return None
+        except (MsgspecError, UnicodeDecodeError, RecursionError):
+            self._tried += len(data)
+            return None
+        for message in messages:
+            if not 0 <= message.sequence <= MAX_SEQUENCE:
+                return None
+        if len(data) > self._too_short_to_be_deep and not provably_shallow(data, self._max_depth):
+            return None
+        return messages
+
+    def _keep(self, data: bytes) -> None:
+        """Begin the empty buffer with `data`, without white space before it."""
+        start = skip_space(data)
+        self._base += start
+        self._buffer += data[start:] if start else data
+
+    def _go_on(self, data: bytes, cut: int) -> list[M]:
+        """Return the messages that end in the buffer, to which `data` was added; `cut` of it were tried in vain."""
+        messages: list[M] = []
+        large = len(data) >= _LARGE or len(self._buffer) >= _HUGE
+        if not large or not self._is_middle(data, cut):
+            self._scan(messages)
+        if self.error is None and len(self._buffer) > self._max_message:
+            self._fail_size(0)
+        return messages
+
+    def _is_middle(self, data: bytes, cut: int) -> bool:
+        """Return True when no message ends in `data`, a large piece, as far as can be told without scanning it."""
+        match = _possible_end(data)
+        if match is None:
+            return True
+        # Its very end may be one; but there msgspec has said that the message goes on.
+        return self._truncated and cut == len(data) and skip_space(data, match.end()) == len(data)
+
+    def _scan(self, messages: list[M]) -> None:
+        """Scan what is new in the buffer, add the messages in it to `messages`, and keep the rest."""
+        buffer, scanner, start = self._buffer, self._scanner, 0
+        position = self._scanned
+        try:
+            while True:
+                position = scanner.scan(buffer, position)
+                if not scanner.done:
+                    break
+                if position - start > self._max_message:
+                    self._fail_size(start)
+                    return
+                messages.append(self._message(bytes(buffer[start:position])))
+                scanner.reset()
+                self._tried = 0
+                start = position = skip_space(buffer, position)
+        except Malformed as malformed:
+            if malformed.position - start >= self._max_message:
+                self._fail_size(start)
+            else:
+                self._fail(malformed.reason, malformed.position, start)
+            return
+        except InvalidField as invalid:
+            self._end(str(invalid), start, bytes(buffer[start : min(position, start + 2 * _EXCERPT)]))
+            return
+        if start:
+            del buffer[:start]
+            self._base += start
+        self._scanned = position - start
+
+    def _message(self, data: bytes) -> M:
+        try:
+            message = self._decode(data)
+        except (MsgspecError, UnicodeDecodeError, RecursionError):
+            return type(self)._read(data)  # type: ignore[return-value]
+        if not 0 <= message.sequence <= MAX_SEQUENCE:
+            return type(self)._read(data)  # type: ignore[return-value]
+        return message
+
+    def _fail_size(self, start: int) -> None:
+        self._fail(f"a message is longer than {self._max_message} bytes", start + self._max_message, start)
+
+    def _fail(self, reason: str, position: int, start: int = 0) -> None:
+        """End the stream for the byte at `position` of the buffer, in the message that begins at `start`."""
+        end = position + 1
+        self._end(reason, position, bytes(self._buffer[max(start, end - _EXCERPT) : end]))
+
+    def _end(self, reason: str, position: int, excerpt: bytes) -> None:
+        self.error = ProtocolError(reason, self._base + position, excerpt)
+        self._buffer = bytearray()
 
 
 class RequestReader(MessageReader[Request]):
-    """Reads requests: the host's end."""
+    """Reads requests: the host's end of a connection."""
 
     _type = Request
+    _read = staticmethod(read_request)
 
 
 class ReplyReader(MessageReader[Reply]):
-    """Reads replies: the plugin's end."""
+    """Reads replies: the plugin's end of a connection."""
 
     _type = Reply
+    _read = staticmethod(read_reply)

@@ -1,0 +1,191 @@
+"""Finding plugins: every executable below a directory that answers `info` with a manifest."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from ..errors import DiscoveryError, RegistrationError
+from .context import Context
+from .plugin import INFO_OUTPUT_LIMIT, INFO_TIMEOUT, Plugin, new_plugin
+
+__all__ = ["DiscoveryHandler", "DiscoveryOption", "DiscoverySettings", "discover_plugins", "with_glob"]
+
+DiscoveryHandler = Callable[[str, DiscoveryError], None]
+"""Is told of a file (its path) that was refused, and why; what it raises ends the discovery."""
+
+
+@dataclass(frozen=True)
+class DiscoverySettings:
+    """What options of a discovery can set."""
+
+    patterns: tuple[re.Pattern[str], ...] = ()
+
+
+DiscoveryOption = Callable[[DiscoverySettings], DiscoverySettings]
+"""One option of a discovery."""
+
+
+def with_glob(*patterns: str) -> DiscoveryOption:
+    """Look only at files that match one of these patterns.
+
+    A pattern without `/` is matched against the file's name, in whatever directory it is; one with `/`
+    against the path from the root of the discovery, without a leading `/`. `*` and `?` do not match `/`, `**`
+    matches any number of directories, `[abc]`, `[a-z]` and `[!abc]` one character.
+
+    Raises `RegistrationError` for an empty pattern.
+    """
+    compiled = tuple(_compile(each) for each in patterns)
+    return lambda settings: replace(settings, patterns=(*settings.patterns, *compiled))
+
+
+def discover_plugins(
+    root: str | os.PathLike[str],
+    *options: DiscoveryOption,
+    handler: DiscoveryHandler | None = None,
+    parallelism: int | None = None,
+    timeout: float = INFO_TIMEOUT,
+    output_limit: int = INFO_OUTPUT_LIMIT,
+    context: Context | None = None,
+) -> list[Plugin]:
+    """Return the plugins below the directory `root`, in the order of their paths.
+
+    Every file that this process may execute is asked for its `info`, several at a time (`parallelism`, by
+    default as many as suits the machine); each has `timeout` seconds and may write `output_limit` bytes.
+    Symbolic links are followed, to files and to directories; a file or directory that can be reached in
+    several ways is looked at once. A file that is not executable is passed over, except when a glob asks for
+    it: then it is refused.
+
+    Refused files go to `handler(path, error)`, from several threads but never two at a time; without a
+    handler they are logged as warnings of the logger `plugsvc.discovery`. No order is promised for that.
+
+    Raises `DiscoveryError` when `root` is missing, is not a directory or cannot be read, or when the context
+    says stop.
+    """
+    settings = DiscoverySettings()
+    for option in options:
+        settings = option(settings)
+    top = os.path.abspath(root)
+    if not os.path.isdir(top):
+        what = "not a directory" if os.path.exists(top) else "no such directory"
+        raise DiscoveryError(f"cannot look for plugins in {top}: {what}")
+    outer = context if context is not None else Context()
+    limits = Context(parent=outer)
+    tell = handler if handler is not None else _log
+    found: list[Plugin] = []
+    workers = parallelism if parallelism is not None else min(8, 2 * (os.cpu_count() or 1))
+    if workers < 1:
+        raise RegistrationError(f"parallelism must be at least 1, not {parallelism!r}")
+
+    def ask(path: str) -> Plugin | DiscoveryError:
+        try:
+            return new_plugin(path, timeout=timeout, output_limit=output_limit, context=limits)
+        except DiscoveryError as error:
+            return error
+
+    with ThreadPoolExecutor(workers, "plugsvc-discover") as pool:
+        try:
+            paths = list(_candidates(top, settings, tell))
+            for path, answer in zip(paths, pool.map(ask, paths), strict=True):
+                if limits.reason is not None:
+                    break
+                if isinstance(answer, Plugin):
+                    found.append(answer)
+                else:
+                    tell(path, answer)
+        except BaseException:
+            # Those that are being asked are stopped, those that are not yet get no time at all.
+            limits.cancel("discovery was interrupted")
+            raise
+        reason = limits.reason
+        if reason is not None:
+            limits.cancel(reason)
+            raise DiscoveryError(f"looking for plugins in {top} was stopped: {reason}")
+    return found
+
+
+def _log(path: str, error: DiscoveryError) -> None:
+    import logging
+
+    logging.getLogger("plugsvc.discovery").warning("%s", error)
+
+
+def _candidates(top: str, settings: DiscoverySettings, tell: DiscoveryHandler) -> Iterator[str]:
+    """Yield the files to be asked, in the order of their paths."""
+    seen: set[tuple[int, int]] = set()
+    for directory, names in _walk(top, seen, tell):
+        for name in names:
+            path = os.path.join(directory, name)
+            relative = os.path.relpath(path, top)
+            if settings.patterns and not any(each.fullmatch(relative) for each in settings.patterns):
+                continue
+            try:
+                status = os.stat(path)
+            except OSError:
+                # A symbolic link to nowhere, or a file that has just been removed.
+                continue
+            identity = (status.st_dev, status.st_ino)
+            if not stat.S_ISREG(status.st_mode) or identity in seen:
+                continue
+            if os.access(path, os.X_OK):
+                seen.add(identity)
+                yield path
+            elif settings.patterns:
+                tell(path, DiscoveryError(f"{path}: not executable"))
+
+
+def _walk(directory: str, seen: set[tuple[int, int]], tell: DiscoveryHandler) -> Iterator[tuple[str, list[str]]]:
+    """Yield each directory with its files, sorted, following links but entering no directory twice."""
+    status = os.stat(directory)
+    seen.add((status.st_dev, status.st_ino))
+    waiting = [directory]
+    while waiting:
+        current = waiting.pop()
+        try:
+            entries = sorted(os.scandir(current), key=lambda each: each.name)
+        except OSError as error:
+            refused = DiscoveryError(f"{current}: cannot be read: {error.strerror or error}")
+            if current == directory:
+                raise refused from error
+            tell(current, refused)
+            continue
+        files: list[str] = []
+        below: list[str] = []
+        for entry in entries:
+            if not entry.is_dir():
+                files.append(entry.name)
+                continue
+            status = os.stat(entry.path)
+            if (status.st_dev, status.st_ino) not in seen:
+                seen.add((status.st_dev, status.st_ino))
+                below.append(entry.path)
+        yield current, files
+        waiting.extend(reversed(below))
+
+
+_TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^]]*\]|.", re.DOTALL)
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    if not pattern.strip("/"):
+        raise RegistrationError(f"{pattern!r} is not a pattern for files")
+    parts = ["" if "/" in pattern else "(?:.*/)?"]
+    for token in _TOKEN.findall(pattern.lstrip("/")):
+        if token == "**/":
+            parts.append("(?:.*/)?")
+        elif token == "**":
+            parts.append(".*")
+        elif token == "*":
+            parts.append("[^/]*")
+        elif token == "?":
+            parts.append("[^/]")
+        elif len(token) > 1:
+            inner = token[1:-1].replace("\\", "\\\\").replace("[", "\\[")
+            parts.append(f"[^/{inner[1:]}]" if inner.startswith("!") else f"[{inner.replace('^', chr(92) + '^')}]")
+        else:
+            parts.append(re.escape(token))
+    return re.compile("".join(parts), re.DOTALL)

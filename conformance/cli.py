@@ -1,0 +1,252 @@
+"""``plugsvc-conformance``: run the suite on testees, list and explain what it checks, measure what it catches.
+
+Exit status: 0 the testees conform; 1 a MUST failed, or something that is known to fail passed; 2 usage; 3 a testee
+could not be run, or the harness failed; 4 nothing was run; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from conformance import __version__
+from conformance.case import Case, catalogue, matches
+from conformance.drive.capabilities import TesteeError
+from conformance.known import KnownFailuresError
+from conformance.launch import LaunchError, launch
+from conformance.mutants import BankError, Verdict, load_bank, score_lines, try_all, unguarded
+from conformance.outcomes import ExitCode
+from conformance.prepare import prepare
+from conformance.report.live import Live, show_end
+from conformance.requirements import Requirement, Side, all_requirements
+from conformance.results import Row, report
+from conformance.settings import Plan, Settings, UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+INTERRUPTED = 130
+PARALLEL_FROM = 40
+"""Below so many cases, starting workers costs more than it saves."""
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"plugsvc-conformance: {message}", err=True)
+    return code
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="plugsvc-conformance")
+def main() -> None:
+    """Tell whether an implementation of the host-plugin service protocol is right.
+
+    Exit status: 0 conforms; 1 a MUST failed or a known failure passed; 2 usage; 3 a testee could not be run or the
+    harness failed; 4 nothing was run; 130 interrupted.
+    """
+
+
+def _selection(command: F) -> F:
+    """The options that choose cases, shared by the commands that run some."""
+    for option in reversed(
+        [
+            click.option("--side", type=click.Choice([s.value for s in Side]), help="Cases of one side only."),
+            click.option("--scheme", "schemes", multiple=True, metavar="S", help="Offer plugins this scheme only."),
+            click.option("--bind", "binds", multiple=True, metavar="B", help="Bind of hosts (default: their first)."),
+            click.option("--case", "cases", multiple=True, metavar="GLOB", help="These cases only."),
+            click.option("--skip", "skips", multiple=True, metavar="GLOB", help="Leave these cases out."),
+            click.option(
+                "--level", type=click.Choice(["MUST", "SHOULD", "MAY"]), default="MAY", help="This level and stricter."
+            ),
+            click.option("--only-fuzz", "only_generated", is_flag=True, help="The generated cases only."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.option("--testee", "testees", multiple=True, metavar="CMD", help="Command of a testee (default: the reference).")
+@_selection
+@click.option("--known-failures", multiple=True, metavar="F", help="File of failures that are known.")
+@click.option("--profile", type=click.Choice(["quick", "default", "campaign"]), default="default", show_default=True)
+@click.option("--examples", type=click.IntRange(1), metavar="N", help="Generated examples a case.")
+@click.option("--seed", type=int, metavar="N", help="Seed of what is generated (default: drawn, and printed).")
+@click.option("-n", "workers", default="", metavar="N|auto", help="Processes (default: one a core for long runs).")
+@click.option("--json", "json_file", metavar="F", help="Write the JSON report.")
+@click.option("--junit", "junit_file", metavar="F", help="Write a JUnit report.")
+@click.option("--timeout", type=click.FloatRange(0.1), default=10.0, metavar="S", help="Patience of each wait (10 s).")
+@click.option("--scale", type=click.FloatRange(0.001, 100), default=1.0, metavar="X", help="Sizes of large cases (1).")
+@click.option("--strict", is_flag=True, help="A failed SHOULD fails the run as well.")
+def run(testees: tuple[str, ...], workers: str, json_file: str | None, junit_file: str | None, **chosen: Any) -> None:
+    """Run the suite on the testees, side by side."""
+    try:
+        sys.exit(_run(testees, workers, json_file, junit_file, chosen))
+    except KeyboardInterrupt:
+        sys.exit(_fail("interrupted", INTERRUPTED))
+
+
+def _run(
+    testees: tuple[str, ...], workers: str, json_file: str | None, junit_file: str | None, chosen: dict[str, Any]
+) -> int:
+    if workers not in ("", "auto") and not workers.isdecimal():
+        return _fail(f"-n {workers}: expected a number of processes, or auto", ExitCode.USAGE)
+    for option, file in (("--json", json_file), ("--junit", junit_file)):
+        problem = _unwritable(file)
+        if problem:
+            return _fail(f"{option} {file}: {problem}", ExitCode.USAGE)
+    try:
+        plan = prepare(Settings(**chosen), testees)
+    except (UsageError, KnownFailuresError) as error:
+        return _fail(str(error), ExitCode.USAGE)
+    except TesteeError as error:
+        return _fail(str(error), ExitCode.CANNOT_RUN)
+    total = _count(plan)
+    if total == 0:
+        return _fail("nothing to run: the selection leaves no case for these testees", ExitCode.NOTHING_RUN)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    for testee in plan.testees:
+        console.print(f"testee {testee.name}: {testee.command}", markup=False, highlight=False, soft_wrap=True)
+    rows: list[Row] = []
+    extra = [f"--junitxml={os.path.abspath(junit_file)}"] if junit_file else []
+    workers = workers or ("auto" if total >= PARALLEL_FROM and (os.cpu_count() or 1) > 1 else "0")
+    try:
+        with launch(plan, workers=workers, extra=extra) as launched, Live(console, total) as live:
+            for data in launched:
+                row = Row(**data)
+                rows.append(row)
+                live.row(row)
+            code = launched.exit_code()
+    except LaunchError as error:
+        return _fail(f"the harness failed: {error}", ExitCode.CANNOT_RUN)
+    except KeyboardInterrupt:
+        show_end(console, rows, failures=False)
+        return _fail(f"interrupted after {len(rows)} of {total} cases", INTERRUPTED)
+    rows.sort(key=lambda row: (row.testee, row.side, row.scheme, row.case))
+    show_end(console, rows)
+    if json_file:
+        data = report(rows, plan.testees, exit_code=code, seed=plan.settings.seed)
+        Path(json_file).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    return code
+
+
+def _unwritable(file: str | None) -> str:
+    """Why a report cannot be written there, or nothing; found out before the run, not after it."""
+    if file is None:
+        return ""
+    try:
+        with open(file, "a", encoding="utf-8"):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _count(plan: Plan) -> int:
+    """How many rows the run will have."""
+    settings = plan.settings
+    subjects = {side: len(settings.subjects(plan.testees, side)) for side in Side}
+    return sum(
+        subjects[case.side] for case in catalogue().values() for case_id in case.ids if settings.selects(case, case_id)
+    )
+
+
+@main.command("list")
+@click.option("--requirements", is_flag=True, help="List the requirements instead of the cases.")
+@_selection
+def list_(requirements: bool, **chosen: Any) -> None:
+    """List the cases, or the requirements."""
+    if requirements:
+        for requirement in all_requirements().values():
+            sides = "/".join(sorted(side.value for side in requirement.sides))
+            click.echo(f"{requirement.id:7} {requirement.level:6} {sides:11} {requirement.text}")
+        return
+    settings = Settings(**chosen)
+    try:
+        settings.check([])
+    except (UsageError, KnownFailuresError) as error:
+        sys.exit(_fail(str(error), ExitCode.USAGE))
+    found = False
+    for case in catalogue().values():
+        for case_id in case.ids:
+            if settings.selects(case, case_id):
+                found = True
+                click.echo(f"{case_id:60} {case.level:6} {' '.join(case.requirements)}")
+    if not found:
+        sys.exit(_fail("the selection leaves no case", ExitCode.NOTHING_RUN))
+
+
+@main.command()
+@click.argument("name", metavar="ID")
+def explain(name: str) -> None:
+    """Explain a requirement (FRM-01) or a case (plugin/framing/split-anywhere)."""
+    requirement = all_requirements().get(name.upper())
+    case = catalogue().get(name.partition("[")[0])
+    if requirement is not None:
+        _explain_requirement(requirement)
+    elif case is not None:
+        _explain_case(case)
+    else:
+        sys.exit(_fail(f"{name}: no such requirement or case (`plugsvc-conformance list` names them)", ExitCode.USAGE))
+
+
+def _explain_requirement(requirement: Requirement) -> None:
+    click.echo(f"{requirement.id} ({requirement.group}), {requirement.level}, {requirement.source}")
+    click.echo(f"concerns: {', '.join(sorted(side.value for side in requirement.sides))}")
+    click.echo(f"\n{requirement.text}\n")
+    cases = [case for case in catalogue().values() if requirement.id in case.requirements]
+    for case in cases:
+        click.echo(f"checked by {case.id}" + (f" ({len(case.each)} variants)" if case.each else ""))
+    if not cases:
+        click.echo(f"not checked: {requirement.uncased or 'no case yet'}")
+
+
+def _explain_case(case: Case) -> None:
+    click.echo(f"{case.id} ({case.level}, {case.side} side)\n\n{case.doc}\n")
+    known = all_requirements()
+    for id_ in case.requirements:
+        click.echo(f"{id_} {known[id_].text}")
+    for case_id in case.ids if case.each else ():
+        click.echo(f"variant {case_id}")
+
+
+@main.command()
+@click.option("--bank", type=click.Path(file_okay=False), default="fixtures/mutants", show_default=True, metavar="DIR")
+@click.option("--only", multiple=True, metavar="GLOB", help="These mutants only.")
+@click.option("-n", "workers", type=click.IntRange(1), metavar="N", help="Mutants at a time (default: one a core).")
+@click.option("--timeout", type=click.FloatRange(0.1), default=4.0, show_default=True, metavar="S")
+def mutants(bank: str, only: tuple[str, ...], workers: int | None, timeout: float) -> None:
+    """Measure what the suite catches: testees with one planted defect each.
+
+    Exit status: 0 every mutant was caught by the requirement it names, and every MUST has one; 1 otherwise; 2 usage.
+    """
+    try:
+        everything = load_bank(Path(bank))
+    except BankError as error:
+        sys.exit(_fail(str(error), ExitCode.USAGE))
+    for pattern in only:
+        if not any(matches(pattern, mutant.id) for mutant in everything):
+            sys.exit(_fail(f"--only {pattern}: no such mutant", ExitCode.USAGE))
+    chosen = [m for m in everything if not only or any(matches(pattern, m.id) for pattern in only)]
+
+    def told(verdict: Verdict) -> None:
+        mark = "caught  " if verdict.killed else "SURVIVED"
+        by = ", ".join(case for cases in verdict.caught.values() for case in cases[:1])
+        click.echo(f"{mark} {verdict.mutant.id}: {verdict.problem or by or verdict.mutant.what}")
+
+    try:
+        verdicts = try_all(chosen, workers=workers, timeout=timeout, told=told)
+    except KeyboardInterrupt:
+        sys.exit(_fail("interrupted", INTERRUPTED))
+    click.echo("\n" + "\n".join(score_lines(verdicts)))
+    gaps = [] if only else unguarded(everything)
+    for id_, side in gaps:
+        click.echo(f"no mutant breaks {id_} on the {side} side")
+    sys.exit(ExitCode.NONCONFORMING if gaps or not all(v.killed for v in verdicts) else ExitCode.CONFORMS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Starting pytest on the suite in a process of its own, and reading what comes of it as it comes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import conformance
+from conformance.settings import Plan
+
+_PACKAGE = Path(conformance.__file__).parent
+
+
+class LaunchError(Exception):
+    """pytest ended without saying what came of the run; the text is what it printed last."""
+
+
+class Launched:
+    """A running pytest; iterate over its events, then ask for its `exit_code`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], events: int, output: Path) -> None:
+        self._process = process
+        self._events = events
+        self._output = output
+        self.finished: dict[str, Any] | None = None
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The rows, as they come."""
+        with os.fdopen(self._events, encoding="utf-8") as lines:
+            for line in lines:
+                event = json.loads(line)
+                if event.pop("event") == "finish":
+                    self.finished = event
+                else:
+                    yield event
+
+    def exit_code(self) -> int:
+        """The exit status of the run.
+
+        Raises:
+            LaunchError: pytest did not get to the end.
+        """
+        self._process.wait()
+        if self.finished is None:
+            printed = self._output.read_text(encoding="utf-8", errors="replace").strip()
+            raise LaunchError(printed or f"pytest ended with {self._process.returncode} and printed nothing")
+        return int(self.finished["exit"])
+
+    def stop(self, patience: float = 10.0) -> None:
+        """End it now; it has had its interrupt from the terminal already, or gets it here."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def launch(plan: Plan, *, workers: str = "0", extra: Sequence[str] = ()) -> Iterator[Launched]:
+    """Run the suite as the plan says.
+
+    ``workers`` is a number or ``auto`` (0: in one process); ``extra`` are further arguments for pytest. Other pytest
+    plugins of the environment, its configuration files and environment variables are left out of it.
+    """
+    with tempfile.TemporaryDirectory(prefix="conformance-run-") as folder:
+        plan_file = Path(folder, "plan.json")
+        plan_file.write_text(json.dumps(plan.to_json()), encoding="utf-8")
+        read_end, write_end = os.pipe()
+        argv = [
+            *(sys.executable, "-m", "pytest", "--pyargs", "conformance.cases", "-q", "--tb=short"),
+            *("-c", str(_PACKAGE / "pytest.ini"), "--rootdir", str(_PACKAGE), "-p", "no:cacheprovider"),
+            *("-p", "conformance.pytest_plugin"),
+            *("--conformance-plan", str(plan_file), "--conformance-events", str(write_end)),
+            *(("-p", "xdist.plugin", "-n", workers) if workers != "0" else ()),
+            *extra,
+        ]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        output = Path(folder, "output.txt")
+        with output.open("wb") as printed:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                pass_fds=[write_end],
+                env=env,
+            )
+        os.close(write_end)
+        launched = Launched(process, read_end, output)
+        try:
+            yield launched
+        finally:
+            launched.stop()

@@ -1,0 +1,237 @@
+"""Mutants: testees with one planted defect each, and whether the suite catches it by the requirement it names.
+
+A bank is a folder of TOML files. ``[base.NAME]`` tables say what is mutated: ``source`` (a folder, relative to the file),
+``command`` (words; ``{dir}`` is the mutated copy, ``{python}`` this interpreter) and optionally ``path`` (an environment
+variable that gets ``{dir}`` put in front). ``[[mutant]]`` tables plant the defects: ``id``, ``base``, ``side``, ``file``,
+``find`` (a text that stands exactly once in the file), ``replace``, ``catches`` (the requirements, each of which must have
+a case that fails) and ``what`` (the defect in one sentence).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conformance.case import Case, catalogue
+from conformance.drive.capabilities import TesteeError, load
+from conformance.launch import LaunchError, launch
+from conformance.outcomes import FAULTS
+from conformance.requirements import Level, Side, all_requirements
+from conformance.results import Row
+from conformance.settings import Plan, Settings
+
+
+class BankError(Exception):
+    """A bank that cannot be read, or a mutant that cannot be made; one line."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """What is mutated."""
+
+    name: str
+    source: Path
+    command: tuple[str, ...]
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One planted defect."""
+
+    id: str
+    base: Base
+    side: Side
+    file: str
+    find: str
+    replace: str
+    catches: tuple[str, ...]
+    what: str
+    cases: tuple[str, ...] = ()
+
+
+@dataclass
+class Verdict:
+    """What became of a mutant: ``caught`` maps each requirement it names to the cases that failed."""
+
+    mutant: Mutant
+    caught: dict[str, list[str]] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def killed(self) -> bool:
+        """Whether every requirement that it names has a case that failed."""
+        return not self.problem and all(self.caught.get(id_) for id_ in self.mutant.catches)
+
+
+def load_bank(folder: Path) -> list[Mutant]:
+    """Every mutant of a bank.
+
+    Raises:
+        BankError: a file that is not of the form, an unknown base or requirement, an id that is used twice.
+    """
+    files = sorted(folder.glob("*.toml"))
+    if not files:
+        raise BankError(f"{folder}: no mutant bank there (no .toml files)")
+    bases: dict[str, Base] = {}
+    rows: list[tuple[Path, dict[str, Any]]] = []
+    for file in files:
+        try:
+            data = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise BankError(f"{file}: {error}") from None
+        for name, row in data.get("base", {}).items():
+            source = (file.parent / row["source"]).resolve()
+            bases[name] = Base(name, source, tuple(row["command"]), row.get("path", ""))
+        rows += [(file, row) for row in data.get("mutant", [])]
+    mutants = [_mutant(file, row, bases) for file, row in rows]
+    seen: set[str] = set()
+    for mutant in mutants:
+        if mutant.id in seen:
+            raise BankError(f"two mutants are called {mutant.id}")
+        seen.add(mutant.id)
+    return mutants
+
+
+def _mutant(file: Path, row: dict[str, Any], bases: dict[str, Base]) -> Mutant:
+    wanted = {"id", "base", "side", "file", "find", "replace", "catches", "what"}
+    name = row.get("id", "a mutant without an id")
+    if wanted - row.keys() or row.keys() - wanted - {"cases"}:
+        raise BankError(f"{file}: {name}: expected the keys {', '.join(sorted(wanted))}")
+    if row["base"] not in bases:
+        raise BankError(f"{file}: {name}: no base {row['base']!r}")
+    side = Side(row["side"])
+    for id_ in row["catches"]:
+        requirement = all_requirements().get(id_)
+        if requirement is None or side not in requirement.sides:
+            raise BankError(f"{file}: {name}: {id_} is no requirement of the {side} side")
+    fields = {key: row[key] for key in ("id", "file", "find", "replace", "what")}
+    catches, cases = tuple(row["catches"]), tuple(row.get("cases", ()))
+    return Mutant(base=bases[row["base"]], side=side, catches=catches, cases=cases, **fields)
+
+
+@contextmanager
+def planted(mutant: Mutant) -> Iterator[tuple[str, dict[str, str]]]:
+    """A copy of the base with the defect in it: its command, and what its environment needs.
+
+    Raises:
+        BankError: the text to be replaced does not stand exactly once in the file.
+    """
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy = Path(folder, mutant.base.source.name)
+        ignore = shutil.ignore_patterns("__pycache__", "node_modules", ".mypy_cache", "build")
+        shutil.copytree(mutant.base.source, copy, ignore=ignore, symlinks=True)
+        target = copy / mutant.file
+        try:
+            text = target.read_text(encoding="utf-8")
+        except OSError as error:
+            raise BankError(f"{mutant.id}: {mutant.file}: {error.strerror}") from None
+        count = text.count(mutant.find)
+        if count != 1:
+            raise BankError(f"{mutant.id}: the text to replace stands {count} times in {mutant.file}, expected once")
+        target.write_text(text.replace(mutant.find, mutant.replace), encoding="utf-8")
+        where = {"dir": str(copy), "parent": folder, "python": sys.executable}
+        env = {mutant.base.path: folder} if mutant.base.path else {}
+        yield shlex.join(word.format(**where) for word in mutant.base.command), env
+
+
+def cases_for(mutant: Mutant) -> list[Case]:
+    """The cases that are to catch a mutant: those of its side that cite what it breaks."""
+    found = [
+        case
+        for case in catalogue().values()
+        if case.side is mutant.side and set(case.requirements) & set(mutant.catches)
+    ]
+    return [case for case in found if not mutant.cases or case.id in mutant.cases]
+
+
+def try_mutant(mutant: Mutant, *, timeout: float, examples: int | None = None) -> Verdict:
+    """Run the cases that are to catch the mutant, and see whether they do."""
+    verdict = Verdict(mutant)
+    cases = cases_for(mutant)
+    for id_ in mutant.catches:
+        if not any(id_ in case.requirements for case in cases):
+            verdict.problem = f"no case of the {mutant.side} side checks {id_}"
+            return verdict
+    settings = Settings(
+        side=mutant.side.value,
+        cases=tuple(case.id for case in cases),
+        timeout=timeout,
+        scale=0.05,
+        examples=examples,
+        seed=1,
+    )
+    try:
+        with planted(mutant) as (command, env):
+            testee = load(_with_environment(command, env))
+            extra = ["-x"] if len(mutant.catches) == 1 else []
+            with launch(Plan(settings, [testee]), extra=extra) as launched:
+                for data in launched:
+                    _note(verdict, Row(**data))
+                launched.exit_code()
+    except (BankError, TesteeError, LaunchError) as error:
+        verdict.problem = str(error)
+    return verdict
+
+
+def _with_environment(command: str, env: dict[str, str]) -> str:
+    """The command with its environment, by ``env(1)``: a testee is a command and nothing else."""
+    return f"{shlex.join(['env', *(f'{name}={value}' for name, value in env.items())])} {command}" if env else command
+
+
+def _note(verdict: Verdict, row: Row) -> None:
+    if row.outcome in FAULTS:
+        for id_ in row.requirements:
+            if id_ in verdict.mutant.catches:
+                verdict.caught.setdefault(id_, []).append(row.case)
+
+
+def try_all(
+    mutants: Sequence[Mutant], *, workers: int | None, timeout: float, told: Callable[[Verdict], None]
+) -> list[Verdict]:
+    """Try every mutant, some side by side; ``told`` is told of each as it is done."""
+    verdicts: list[Verdict] = []
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        for verdict in pool.map(lambda mutant: try_mutant(mutant, timeout=timeout), mutants):
+            verdicts.append(verdict)
+            told(verdict)
+    return verdicts
+
+
+def unguarded(mutants: Iterable[Mutant]) -> list[tuple[str, Side]]:
+    """Each MUST and side for which the bank has no mutant: nothing shows that a case would catch a breach."""
+    have = {(id_, mutant.side) for mutant in mutants for id_ in mutant.catches}
+    return [
+        (requirement.id, side)
+        for requirement in all_requirements().values()
+        for side in sorted(requirement.sides)
+        if requirement.level is Level.MUST and not requirement.uncased and (requirement.id, side) not in have
+    ]
+
+
+def score_lines(verdicts: Sequence[Verdict]) -> list[str]:
+    """The score per requirement and in all."""
+    per: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        for id_ in verdict.mutant.catches:
+            per.setdefault(id_, []).append(verdict)
+    lines = []
+    for id_ in all_requirements():
+        found = per.get(id_, [])
+        if found:
+            killed = sum(bool(v.caught.get(id_)) and not v.problem for v in found)
+            names = ", ".join(v.mutant.id for v in found)
+            lines.append(f"{id_}  {killed}/{len(found)}  {names}")
+    killed = sum(verdict.killed for verdict in verdicts)
+    lines.append(f"mutation score: {killed} of {len(verdicts)} mutants caught by the requirement they name")
+    return lines

@@ -101,9 +101,7 @@ def _path(url: URL) -> str:
     if url.authority and url.authority.lower() not in ("localhost", os.uname().nodename.lower()):
         # RFC 8089: the host is where the file is. Some launchers make `file://a/b` of the relative path
         # `a/b`: opening `/b`, as others do, would be another file.
-        raise OpenError(
-            f"it names the host {url.authority!r}, a local file has none (was a relative path meant?)"
-        )
+        raise OpenError(f"it names the host {url.authority!r}, a local file has none (was a relative path meant?)")
     if not url.path:
         raise OpenError("it has no path")
     return url.path
@@ -115,9 +113,7 @@ def _check_kind(kind: int, mode: str) -> None:
     if stat.S_ISSOCK(kind):
         raise OpenError("it is a socket, which cannot be opened by its path")
     if mode == "rw" and stat.S_ISFIFO(kind):
-        raise OpenError(
-            "it is a pipe, which carries one direction only; give two URLs, one to read and one to write"
-        )
+        raise OpenError("it is a pipe, which carries one direction only; give two URLs, one to read and one to write")
     if mode == "rw" and stat.S_ISREG(kind):
         raise OpenError("it is a regular file, which would read back what is written to it; give two URLs")
 

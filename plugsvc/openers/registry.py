@@ -47,9 +47,7 @@ def register_file_opener(scheme: str, opener: FileOpener) -> None:
     callable.
     """
     if not isinstance(scheme, str) or not _SCHEME.fullmatch(scheme):
-        raise RegistrationError(
-            f"{scheme!r} is not a URL scheme: a letter, then letters, digits, '+', '.' or '-'"
-        )
+        raise RegistrationError(f"{scheme!r} is not a URL scheme: a letter, then letters, digits, '+', '.' or '-'")
     if not callable(opener):
         raise RegistrationError(f"the opener for scheme {scheme!r} is not callable: {opener!r}")
     # One step, so that of two threads exactly one wins.
@@ -65,7 +63,7 @@ def schemes() -> list[str]:
 def open_stream(urls: Sequence[str], timeout: float = OPEN_TIMEOUT) -> Duplex:
     """Open one URL as a duplex stream, or two: the first to read, the second to write.
 
-    Raises `OpenError`, which names the URL and the reason, and `MisuseError` for another number of URLs.
+    Raises `OpenError`, which names the URL and the reason; also for another number of URLs.
     Nothing stays open after a failure.
     """
     check_count(urls)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..errors import MisuseError, OpenError
+from ..errors import OpenError
 
 __all__ = [
     "HOST_FLAG",
@@ -31,9 +31,7 @@ MAX_URLS = 2
 
 # RFC 3986, appendix B, with the scheme's alphabet of section 3.1. DOTALL: a newline is refused below, not
 # skipped.
-_URL = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?://(?P<authority>[^/?#]*))?(?P<path>[^?#]*)", re.DOTALL
-)
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?://(?P<authority>[^/?#]*))?(?P<path>[^?#]*)", re.DOTALL)
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -87,13 +85,11 @@ def parse_url(text: str) -> URL:
 
 
 def check_count(urls: Sequence[str]) -> None:
-    """Raise `MisuseError` unless there are one or two URLs."""
+    """Raise `OpenError` unless there are one or two URLs."""
     if not urls:
-        raise MisuseError("expected one or two URLs, got none")
+        raise OpenError("expected one or two URLs, got none")
     if len(urls) > MAX_URLS:
-        raise MisuseError(
-            f"{HOST_FLAG} is given {len(urls)} times: give one duplex URL, or two, to read and to write"
-        )
+        raise OpenError(f"{HOST_FLAG} is given {len(urls)} times: give one duplex URL, or two, to read and to write")
 
 
 def _file_url(path: str | os.PathLike[str]) -> str:

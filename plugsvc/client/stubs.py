@@ -1,0 +1,227 @@
+"""Stubs: functions that look like a prototype and call a service of the host."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from types import EllipsisType, FunctionType, MethodType
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
+
+import msgspec
+
+from ..errors import CallTimeout, MisuseError, RemoteError, ResultError, ServiceError, SignatureError
+from ..marshal import Signature
+from ..wire import CALL, Reply, request_prefix
+from .session import Session, check_timeout
+
+__all__ = ["call_untyped", "check_name", "has_body", "make_namespace", "make_stub", "raise_remote", "with_call_timeout"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+Timeout = float | EllipsisType | None
+"""Seconds, None for no limit, or `...` for the default."""
+
+
+def check_name(what: str, value: object) -> None:
+    """Raise `MisuseError` unless `value`, the name of a `what`, is a string."""
+    if not isinstance(value, str):
+        raise MisuseError(f"the name of a {what} is a string, got {value!r}")
+
+
+def raise_remote(reply: Reply) -> None:
+    """Raise the error that a reply carries, if any."""
+    if reply.error is not None:
+        raise RemoteError(reply.error, None if reply.reply is None else bytes(reply.reply))
+
+
+class _Binding:
+    """What a stub was made of, kept on it for `with_call_timeout`."""
+
+    __slots__ = ("fallback", "name", "namespace", "prototype", "session", "signature")
+
+    def __init__(
+        self,
+        session: Session,
+        namespace: str,
+        name: str,
+        signature: Signature | None,
+        prototype: Callable[..., Any] | None,
+        fallback: Callable[..., Any] | None,
+    ) -> None:
+        self.session, self.namespace, self.name = session, namespace, name
+        self.signature, self.prototype, self.fallback = signature, prototype, fallback
+
+
+def make_stub(
+    session: Session,
+    namespace: str,
+    name: str,
+    prototype: Callable[P, R],
+    fallback: Callable[P, R] | None,
+    timeout: Timeout,
+) -> Callable[P, R]:
+    """Return a stub with the signature of `prototype`. Raises `SignatureError` and `MisuseError`."""
+    check_name("namespace", namespace)
+    check_name("service", name)
+    signature = Signature.of(prototype, side="consumer", name=f"{namespace}.{name}")
+    if signature.is_async:
+        raise SignatureError(f"{signature.name}: an async def cannot be the prototype of a blocking call")
+    return cast(
+        "Callable[P, R]",
+        _bind(_Binding(session, namespace, name, signature, prototype, fallback), timeout),
+    )
+
+
+def call_untyped(session: Session, namespace: str, name: str, timeout: Timeout) -> Callable[..., Any]:
+    """Return a stub without a signature:
+
+    any arguments; no result is None, one is itself, more are a tuple.
+    """
+    check_name("namespace", namespace)
+    check_name("service", name)
+    return _bind(_Binding(session, namespace, name, None, None, None), timeout)
+
+
+def with_call_timeout(stub: Callable[P, R], timeout: float | None) -> Callable[P, R]:
+    """Return the same stub with a time limit of its own: seconds, or None for none.
+
+    `with_call_timeout(stub, 2.5)(…)` limits one call. Raises `MisuseError` when `stub` is not a stub.
+    """
+    binding = getattr(stub, "__plugsvc__", None)
+    if not isinstance(binding, _Binding):
+        raise MisuseError(f"with_call_timeout needs a stub as get_service makes them, got {stub!r}")
+    return cast("Callable[P, R]", _bind(binding, timeout))
+
+
+def _bind(binding: _Binding, timeout: Timeout) -> Callable[..., Any]:
+    if not isinstance(timeout, EllipsisType):
+        check_timeout(timeout)
+    session, signature, fallback = binding.session, binding.signature, binding.fallback
+    prefix = request_prefix(CALL, binding.namespace, binding.name)
+    encode = _encode_untyped if signature is None else signature.encode_args
+    decode = _decode_untyped if signature is None else signature.decode_results
+
+    def stub(*args: Any, **kwargs: Any) -> Any:
+        connection = session.connection
+        limit = session.default_timeout if timeout is ... else timeout
+        if connection is None:
+            if fallback is not None and not session.hosted():
+                return fallback(*args, **kwargs)
+            connection = session.connect(limit)
+        try:
+            reply = connection.call_raw(prefix, encode(args, kwargs), limit)
+        except CallTimeout as error:
+            raise CallTimeout(f"{binding.namespace}.{binding.name}: {error}") from None
+        if reply.error is not None:
+            raise_remote(reply)
+        return decode(reply.reply)
+
+    made = _returning_errors(stub, len(signature.results)) if signature and signature.returns_error else stub
+    if binding.prototype is None:
+        made.__name__ = made.__qualname__ = f"{binding.namespace}.{binding.name}"
+    else:
+        functools.update_wrapper(made, binding.prototype)
+    made.__plugsvc__ = binding  # type: ignore[attr-defined]
+    return made
+
+
+def _returning_errors(stub: Callable[..., Any], results: int) -> Callable[..., Any]:
+    """Return a stub that returns its `ServiceError`, or None, after its results, instead of raising it."""
+
+    def returning(*args: Any, **kwargs: Any) -> Any:
+        error: ServiceError | None = None
+        try:
+            value = stub(*args, **kwargs)
+        except ServiceError as caught:
+            error, value = caught, None if results < 2 else (None,) * results
+        if results == 0:
+            return error
+        return (value, error) if results == 1 else (*value, error)
+
+    return returning
+
+
+def _encode_untyped(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    if kwargs:
+        raise MisuseError("a service without a prototype takes no keyword arguments")
+    return _untyped.encode_args((list(args),), {})[1:-1]
+
+
+def _decode_untyped(raw: bytes | msgspec.Raw | None) -> Any:
+    if raw is None:
+        raise ResultError("the reply has no results")
+    results = _untyped.decode_results(b"[%b]" % bytes(raw))
+    if not isinstance(results, list):
+        raise ResultError(f"expected an array of results, got {type(results).__name__}")
+    if len(results) < 2:
+        return results[0] if results else None
+    return tuple(results)
+
+
+_untyped = Signature.from_types([Any], [Any], side="consumer", name="a service without a prototype")
+
+
+def _nothing() -> None: ...
+
+
+def _documented_nothing() -> None:
+    """Do nothing."""
+
+
+_EMPTY = {_nothing.__code__.co_code, _documented_nothing.__code__.co_code}
+
+
+def has_body(function: Callable[..., Any]) -> bool:
+    """Whether a function does anything: false where its body is `...`, `pass` or only a docstring."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return callable(function)
+    return code.co_code not in _EMPTY
+
+
+class _Namespace(Generic[T]):
+    """The object that `make_namespace` fills with stubs."""
+
+    def __init__(self, protocol: type[T], namespace: str) -> None:
+        self.__protocol = protocol
+        self.__namespace = namespace
+
+    def __repr__(self) -> str:
+        return f"<services of {self.__namespace!r} as {self.__protocol.__qualname__}>"
+
+
+def make_namespace(
+    session: Session, protocol: type[T], namespace: str, names: Mapping[str, str], timeout: Timeout
+) -> T:
+    """Return an object with a stub for each public method of the class `protocol`, as if it were an instance of it.
+
+    Raises `SignatureError` for what is not a method, and as `make_stub`.
+    """
+    check_name("namespace", namespace)
+    if not isinstance(protocol, type):
+        raise SignatureError(f"expected a class with a method for each service, got {protocol!r}")
+    from inspect import get_annotations  # slow to import, and seldom needed
+
+    made = _Namespace(protocol, namespace)
+    members: dict[str, object] = {}
+    for base in reversed(protocol.__mro__):
+        if base in (object, Protocol, Generic):
+            continue
+        members.update(dict.fromkeys(get_annotations(base)))
+        members.update(base.__dict__)
+    public = {name: value for name, value in members.items() if not name.startswith("_")}
+    for unknown in sorted(set(names) - set(public)):
+        raise MisuseError(f"{protocol.__qualname__} has no method {unknown!r} to give another name")
+    for attribute, member in public.items():
+        if isinstance(member, staticmethod):
+            prototype: Callable[..., Any] = member.__func__
+        elif isinstance(member, FunctionType):
+            prototype = MethodType(member, made)
+        else:
+            raise SignatureError(f"{protocol.__qualname__}.{attribute} is not a method, so it cannot be a service")
+        fallback = prototype if has_body(prototype) else None
+        stub = make_stub(session, namespace, names.get(attribute, attribute), prototype, fallback, timeout)
+        setattr(made, attribute, stub)
+    return cast("T", made)

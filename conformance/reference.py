@@ -12,9 +12,8 @@ import sys
 
 TYPE_CHECKING = False  # importing typing costs more than the rest of `info`
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterator
-    from typing import Any, NoReturn
+    from typing import Any
 
     from plugsvc.host.registry import Registry
 
@@ -147,6 +146,210 @@ def shaped(params: list[Any], results: list[Any], function: Callable[..., Any] |
     return prototype
 
 
+# The plugin side.
+
+
+def plugin(argv: list[str]) -> int:
+    """Carry out instructions until there are no more."""
+    import faulthandler
+    import threading
+
+    faulthandler.enable()
+    reader, writer = control()
+    lock = threading.Lock()
+
+    def write(outcome: bytes) -> None:
+        with lock:
+            rest = memoryview(outcome)
+            while rest:
+                rest = rest[os.write(writer, rest) :]
+
+    def work(instruction: Any) -> None:
+        write(carry_out(instruction))
+
+    decode = instruction_decoder()
+    with open(reader, "rb", closefd=False) as lines:
+        for line in lines:
+            if not line.strip():
+                continue
+            instruction = decode(line)
+            if instruction.op == "exit":
+                os._exit(instruction.code)
+            if instruction.is_async:
+                threading.Thread(target=work, args=(instruction,), daemon=True).start()
+            else:
+                work(instruction)
+    # At once, whatever is still going on.
+    os._exit(0)
+
+
+def control() -> tuple[int, int]:
+    """Return the descriptors for instructions and outcomes."""
+    pair = os.environ.get("CONFORMANCE_CONTROL")
+    if pair is None:
+        return 0, 1
+    reader, writer = map(int, pair.split(","))
+    return reader, writer
+
+
+def instruction_decoder() -> Callable[[bytes], Any]:
+    """Return what turns a line into an instruction."""
+    import msgspec
+
+    fields: list[Any] = [
+        ("id", msgspec.Raw, msgspec.Raw(b"null")), ("op", str, ""), ("code", int, 0), ("misuse", str, ""),
+        ("namespace", str, ""), ("name", str, ""), ("args", list[msgspec.Raw], []),
+        ("params", list, []), ("results", list, []), ("is_async", bool, False),
+    ]  # fmt: skip
+    return msgspec.json.Decoder(msgspec.defstruct("Instruction", fields, rename={"is_async": "async"})).decode
+
+
+def carry_out(instruction: Any) -> bytes:
+    """Return the outcome of an instruction, one line."""
+    from msgspec.json import encode
+
+    from plugsvc.errors import ServiceError
+
+    try:
+        key, value = "ok", perform(instruction)
+    except Unsupported as error:
+        key, value = "unsupported", encode(str(error))
+    except ServiceError as error:
+        key, value = "error", encode_text(str(error))
+    except Exception as error:
+        # MisuseError first of all; anything else would be a defect of the library, and shows as such.
+        key, value = "panic", encode_text(f"{type(error).__name__}: {error}")
+    return b'{"id":%b,"%b":%b}\n' % (bytes(instruction.id), key.encode(), value)
+
+
+def encode_text(text: str) -> bytes:
+    """Return a string as JSON, whatever is in it."""
+    from msgspec.json import encode
+
+    return encode(text.encode("utf-8", "replace").decode())
+
+
+def perform(instruction: Any) -> bytes:
+    """Return the JSON of what an instruction yields. Raises whatever the library raises, and `Unsupported`."""
+    from msgspec.json import encode
+
+    from plugsvc.client import api
+
+    op, namespace = instruction.op, instruction.namespace
+    if op == "call":
+        return call(instruction)
+    if op == "hasNamespace":
+        return encode(api.has_namespace(namespace))
+    if op == "getManifest":
+        return bytes(api.get_manifest(namespace, annotation("raw")))
+    if op == "listServices":
+        return encode(api.list_services(namespace))
+    if op == "hosted":
+        return encode(api.hosted())
+    if op == "bind":
+        consumer_misuse(instruction.misuse, namespace, instruction.name)
+        return encode("survived")
+    if op == "fallback":
+        return fallback(instruction)
+    raise Unsupported(f"unknown op {op!r}")
+
+
+_stubs: dict[Any, Any] = {}
+
+
+def call(instruction: Any) -> bytes:
+    """Call a service through a stub of the library."""
+    from plugsvc.client import api
+    from plugsvc.marshal import Signature
+
+    key = (instruction.namespace, instruction.name, repr(instruction.params), repr(instruction.results))
+    made = _stubs.get(key)
+    if made is None:
+        params = [annotation(each) for each in instruction.params]
+        results = [annotation(each) for each in instruction.results]
+        stub = api.get_service(instruction.namespace, instruction.name, shaped(params, results))
+        made = _stubs[key] = stub, Signature.from_types([], results, side="provider", name="outcome")
+    stub, outcome = made
+    args = [given(each, of) for each, of in zip(instruction.args, instruction.params, strict=False)]
+    args += [given(each, "any") for each in instruction.args[len(args) :]]
+    return bytes(outcome.encode_results(stub(*args)))
+
+
+def fallback(instruction: Any) -> bytes:
+    """Call a stub whose local function returns its arguments in reverse."""
+    from plugsvc.client import api
+    from plugsvc.marshal import Signature
+
+    def reverse(*args: Any) -> Any:
+        return args[0] if len(args) == 1 else args[::-1] if args else None
+
+    args = [given(each, "any") for each in instruction.args]
+    kinds = [annotation("any")] * len(args)
+    local = shaped(kinds, kinds, reverse)
+    stub = api.get_service(instruction.namespace, instruction.name, local, fallback=local)
+    outcome = Signature.from_types([], kinds, side="provider", name="outcome")
+    return bytes(outcome.encode_results(stub(*args)))
+
+
+def given(raw: Any, of: Any) -> Any:
+    """Return an argument as a program would hand it over.
+
+    What does not fit its type goes on as it is: to refuse that is the library's business.
+    """
+    import msgspec
+
+    if of == "raw":
+        return raw
+    if of == "any" or isinstance(of, dict):
+        if of == "any":
+            return untyped(raw)
+        [(constructor, inner)] = of.items()
+        try:
+            if constructor == "list":
+                return [given(each, inner) for each in msgspec.json.decode(raw, type=list[msgspec.Raw])]
+            if constructor == "map":
+                members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+                return {name: given(each, inner) for name, each in members.items()}
+        except msgspec.MsgspecError:
+            return untyped(raw)
+        return None if bytes(raw) == b"null" else given(raw, inner)
+    kind = {"bytes": bytes, "float32": float, "float64": float, "point": point()}.get(of)
+    if kind is not None:
+        try:
+            return msgspec.json.decode(raw, type=kind)
+        except msgspec.MsgspecError:
+            return untyped(raw)
+    return untyped(raw)
+
+
+def untyped(raw: Any) -> Any:
+    """Return any JSON value, with integers of any size exact and lone surrogates as they are."""
+    import msgspec
+
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        import json
+
+        return json.loads(bytes(raw))
+
+
+def consumer_misuse(kind: str, namespace: str, name: str) -> None:
+    """Commit a misuse that concerns the consumer, or raise `Unsupported`."""
+    from plugsvc.client import api
+
+    if kind == "get-not-callable":
+        api.get_service(namespace, name, 42)  # type: ignore[call-overload]
+    elif kind == "get-nil":
+        api.get_service(namespace, name, None)  # type: ignore[call-overload]
+    elif kind == "get-unmarshalable":
+        import threading
+
+        api.get_service(namespace, name, shaped([threading.Lock().__class__], []))
+    else:
+        misuse(kind)
+
+
 # The host side.
 
 
@@ -272,10 +475,10 @@ def misuse(kind: str) -> None:
     """Commit a misuse, or raise `Unsupported`."""
     if kind == "get-no-error":
         raise Unsupported("in Python errors are raised, every signature has a way to receive one")
-    if kind in CONSUMER_KINDS:
-        return consumer_misuse(kind, "conformance", "echo")
     if kind not in KINDS:
         raise Unsupported(f"unknown kind of misuse {kind!r}")
+    if kind in CONSUMER_KINDS:
+        return consumer_misuse(kind, "conformance", "echo")
     from plugsvc.host.binds import with_bind_func
     from plugsvc.host.registry import Registry
 

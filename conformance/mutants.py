@@ -1,10 +1,11 @@
 """Mutants: testees with one planted defect each, and whether the suite catches it by the requirement it names.
 
-A bank is a folder of TOML files. ``[base.NAME]`` tables say what is mutated: ``source`` (a folder, relative to the file),
-``command`` (words; ``{dir}`` is the mutated copy, ``{python}`` this interpreter) and optionally ``path`` (an environment
-variable that gets ``{dir}`` put in front). ``[[mutant]]`` tables plant the defects: ``id``, ``base``, ``side``, ``file``,
-``find`` (a text that stands exactly once in the file), ``replace``, ``catches`` (the requirements, each of which must have
-a case that fails) and ``what`` (the defect in one sentence).
+A bank is a folder of TOML files. ``[base.NAME]`` tables say what is mutated: ``source`` (a folder, relative to the
+file), ``command`` (words; ``{dir}`` is the mutated copy, ``{python}`` this interpreter) and optionally ``path`` (an
+environment variable that names the folder around the copy, PYTHONPATH say). ``[[mutant]]`` tables plant the defects:
+``id``, ``base``, ``side``, ``file``, ``find`` (a text that stands exactly once in the file), ``replace``, ``catches``
+(requirements, each of which must have a case that fails), ``what`` (the defect in one sentence) and optionally
+``cases`` (the ids of the cases that are to catch it, where not every case of the requirement can).
 """
 
 from __future__ import annotations

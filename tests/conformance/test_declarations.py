@@ -1,0 +1,69 @@
+"""Requirements and cases hang together."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.case import catalogue, matches
+from conformance.requirements import Level, all_requirements
+from conformance.settings import Settings, UsageError
+
+
+def test_every_requirement_has_a_case_on_each_side_or_says_why_not() -> None:
+    have = {(id_, case.side) for case in catalogue().values() for id_ in case.requirements}
+    missing = [
+        f"{requirement.id} on the {side} side"
+        for requirement in all_requirements().values()
+        if not requirement.uncased
+        for side in requirement.sides
+        if (requirement.id, side) not in have
+    ]
+    assert missing == []
+
+
+def test_no_requirement_says_that_it_is_unchecked_and_is_checked() -> None:
+    cited = {id_ for case in catalogue().values() for id_ in case.requirements}
+    assert [r.id for r in all_requirements().values() if r.uncased and r.id in cited] == []
+
+
+def test_only_a_may_or_a_reasoned_should_goes_unchecked() -> None:
+    assert [r.id for r in all_requirements().values() if r.uncased and r.level is Level.MUST] == []
+
+
+def test_every_case_explains_itself() -> None:
+    assert [case.id for case in catalogue().values() if not case.doc] == []
+
+
+def test_ids_of_variants_are_unique() -> None:
+    ids = [case_id for case in catalogue().values() for case_id in case.ids]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "case_id", "expected"),
+    [
+        ("plugin/framing/*", "plugin/framing/split", True),
+        ("plugin/framing/split", "plugin/framing/split[a]", True),
+        ("plugin/framing/split[a]", "plugin/framing/split[a]", True),
+        ("plugin/framing/split[a]", "plugin/framing/split[b]", False),
+        ("*/spl?t", "plugin/framing/split", True),
+        ("plugin/framing", "plugin/framing/split", False),
+        ("plugin/framing/[s]plit", "plugin/framing/split", False),
+    ],
+)
+def test_patterns(pattern: str, case_id: str, expected: bool) -> None:
+    assert matches(pattern, case_id) is expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (Settings(cases=("nothing/*",)), "--case nothing/\\*: no such case"),
+        (Settings(skips=("nothing",)), "--skip nothing: no such case"),
+        (Settings(schemes=("bogus",)), "--scheme bogus: no such scheme; this suite offers file"),
+        (Settings(binds=("bogus",)), "--bind bogus: no testee declares it"),
+    ],
+)
+def test_a_choice_that_names_nothing_is_refused(settings: Settings, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        settings.check([])

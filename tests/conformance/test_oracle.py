@@ -1,0 +1,146 @@
+"""The judge itself: strict JSON, where messages end, when values are equal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.oracle import strict
+from conformance.oracle.frames import BadFrame, FrameReader
+from conformance.oracle.values import difference, is_negative_zero, same_written, type_name
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b'{"a":NaN}', "the token NaN is not JSON"),
+        (b"[-Infinity]", "the token -Infinity is not JSON"),
+        (b'{"a":1,"a":2}', "the key 'a' is written twice"),
+        (b'"\xff"', "invalid UTF-8 at byte 1"),
+        (b"[1,]", "at character"),
+        (b"01", "at character"),
+        (b'"a\nb"', "Invalid control character"),
+        (b"{}{}", "Extra data"),
+        (b"[" * 100_000 + b"]" * 100_000, "nested too deep"),
+    ],
+)
+def test_strict_refuses(text: bytes, why: str) -> None:
+    with pytest.raises(strict.NotStrict, match=why.replace("(", r"\(")):
+        strict.loads(text)
+
+
+def test_strict_writes_what_it_reads_also_with_lone_surrogates() -> None:
+    for value in ("é😀", "\ud800", {"a": [1, -0.0, None]}):
+        assert strict.loads(strict.dumps(value)) == value
+    with pytest.raises(ValueError, match="Out of range float"):
+        strict.dumps(float("nan"))
+
+
+@given(st.lists(st.dictionaries(st.text(), JSON, max_size=3), max_size=4), st.data())
+def test_frames_are_the_same_however_they_are_cut(values: list[dict[str, Any]], data: st.DataObject) -> None:
+    space = st.sampled_from(["", " ", "\n", "\r\n\t "])
+    stream = "".join(data.draw(space) + json.dumps(v, ensure_ascii=data.draw(st.booleans())) for v in values).encode(
+        "utf-8", "surrogatepass"
+    )
+    reader, frames, at = FrameReader(), [], 0
+    while at < len(stream):
+        size = data.draw(st.integers(1, 7))
+        frames += reader.feed(stream[at : at + size])
+        at += size
+    assert [json.loads(frame.decode("utf-8", "surrogatepass")) for frame in frames] == values
+    assert not reader.in_message
+
+
+def test_a_frame_is_there_with_its_last_byte() -> None:
+    reader = FrameReader()
+    assert reader.feed(b' {"a":"}\\"{"') == []
+    assert reader.in_message
+    assert reader.feed(b"}") == [b'{"a":"}\\"{"}']
+
+
+@pytest.mark.parametrize("junk", [b"null", b"[{}]", b"}", b"\0{}", b'\xef\xbb\xbf{"a":1}'])
+def test_junk_between_messages_is_named(junk: bytes) -> None:
+    with pytest.raises(BadFrame, match=r"expected '\{' or white space at byte 3 of the stream, got"):
+        FrameReader().feed(b"{}\n" + junk)
+
+
+@pytest.mark.parametrize(
+    ("of", "meant", "came"),
+    [
+        ("int64", 1, True),
+        ("int64", 1, 1.0),
+        ("bool", True, 1),
+        ("any", True, 1),
+        ("any", 0, False),
+        ("any", None, False),
+        ("any", "1", 1),
+        ("any", {"a": [1]}, {"a": [2]}),
+        ("any", {"a": 1}, {"a": 1, "b": 2}),
+        ("any", [1, 2], [2, 1]),
+        ("float64", 0.1, 0.10000000000000002),
+        ("float32", 0.5, 0.25),
+        ("bytes", "aGk=", "aGk"),
+        ({"list": "int64"}, [1], [1, 1]),
+        ({"list": "int64"}, [], None),
+        ({"optional": "int64"}, None, 0),
+        ({"map": "bool"}, {"a": True}, {"a": 1}),
+        ("point", {"x": 1, "y": 2.0}, {"x": 1.0, "y": 2.0}),
+        ("point", {"x": 1, "y": 2.0}, {"x": 1, "y": 2.0, "label": "a"}),
+        ("point", {"x": 1, "y": 2.0}, {"x": 1, "y": 2.0, "z": 3}),
+    ],
+)
+def test_values_that_differ(of: Any, meant: Any, came: Any) -> None:
+    assert difference(of, meant, came) is not None
+
+
+@pytest.mark.parametrize(
+    ("of", "meant", "came"),
+    [
+        ("float64", 3.0, 3),
+        ("any", 3.0, 3),
+        ("any", 1e21, 1e21),
+        ("float32", 0.1, 0.10000000149011612),
+        ({"optional": "int64"}, None, None),
+        ("point", {"x": 1, "y": 2.0}, {"x": 1, "y": 2, "label": ""}),
+        ("any", {"a": [1, {"b": None}]}, {"a": [1.0, {"b": None}]}),
+    ],
+)
+def test_values_that_are_the_same(of: Any, meant: Any, came: Any) -> None:
+    assert difference(of, meant, came) is None
+
+
+def test_a_difference_says_where() -> None:
+    assert difference("any", {"a": [1, 2]}, {"a": [1, True]}) == "at $.a[1]: expected 2 (int), got True (bool)"
+
+
+def test_deep_values_are_compared_without_recursion() -> None:
+    deep: Any = 1
+    for _ in range(5000):
+        deep = [deep]
+    assert difference("any", deep, deep) is None
+
+
+def test_written_values_keep_digits_and_order() -> None:
+    def written(text: str) -> Any:
+        return strict.loads_written(text)
+
+    assert same_written(written('{"b":1.50,"a":1e2}'), written(' { "b" : 1.50, "a":1e2 } '))
+    assert not same_written(written("[1.50]"), written("[1.5]"))
+    assert not same_written(written('{"b":1,"a":2}'), written('{"a":2,"b":1}'))
+    assert not same_written(written('["1"]'), written("[1]"))
+
+
+def test_names() -> None:
+    assert type_name({"list": {"optional": "int64"}}) == "list_optional_int64"
+    assert is_negative_zero(-0.0)
+    assert not is_negative_zero(0.0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from msgspec import Raw
 
 from ..errors import MarshalError, ServiceError
-from ..marshal import Signature
 from ..wire import Request, encode_reply
 
 __all__ = ["Service", "answer"]
@@ -14,6 +15,16 @@ __all__ = ["Service", "answer"]
 QUICK_SECONDS = 0.001
 FIRST_PENALTY = 4
 LARGEST_PENALTY = 4096
+
+
+class Codec(Protocol):
+    """What a service needs of a `Signature`."""
+
+    def decode_args(self, raw: bytes | Raw | None) -> Sequence[Any]:
+        """Return the arguments in a JSON array. Raises `ArgumentError`."""
+
+    def encode_results(self, value: Any) -> bytes:
+        """Return what the function returned as a JSON array. Raises `ResultError`."""
 
 
 class Service:
@@ -26,7 +37,7 @@ class Service:
 
     __slots__ = ("_good", "_penalty", "function", "label", "quick", "signature")
 
-    def __init__(self, label: str, function: Callable[..., Any], signature: Signature) -> None:
+    def __init__(self, label: str, function: Callable[..., Any], signature: Codec) -> None:
         self.label = label
         self.function = function
         self.signature = signature

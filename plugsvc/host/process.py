@@ -161,7 +161,7 @@ def run_process(
 def _target(target: OutputTarget) -> int | IO[bytes] | IO[str] | None:
     if target == CAPTURE:
         return subprocess.PIPE
-    return None if target == INHERIT else target  # type: ignore[return-value]
+    return None if target == INHERIT else target
 
 
 def _kill_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -54,7 +54,7 @@ class Server:
         self._messages = RequestReader(max_message=max_message, max_depth=max_depth)
         self._outbox = Outbox(channel)
         self._drain_timeout = drain_timeout
-        self._closing = False
+        self._closing = threading.Event()
         self._done = threading.Event()
         self._dispatcher = Dispatcher(
             self._read,
@@ -78,7 +78,7 @@ class Server:
 
     def close(self) -> None:
         """End now. Calls that are running are not waited for, and their replies are dropped."""
-        self._closing = True
+        self._closing.set()
         self._dispatcher.stop()
         self._channel.wake()
 
@@ -88,19 +88,16 @@ class Server:
 
     def _read(self) -> Sequence[Request] | None:
         messages = self._messages
-        if messages.error is not None:
-            return None
-        while not self._closing:
+        # A malformed message ends the reading, but not before the requests in front of it were handed out.
+        while messages.error is None and not self._closing.is_set():
             data = self._channel.read()
             if not data:
-                if not self._closing:
+                if not self._closing.is_set():
                     messages.eof()
                 return None
             requests = messages.feed(data)
             if requests:
                 return requests
-            if messages.error is not None:
-                return None
         return None
 
     def _lookup(self, request: Request) -> bytes | Service:
@@ -125,7 +122,7 @@ class Server:
         """End the connection, in the thread that has read last."""
         try:
             self.error = error if error is not None else self._messages.error
-            if not self._closing and not self._channel.woken:
+            if not self._closing.is_set() and not self._channel.woken:
                 # Malformed: what came before it is still answered. A plain end of file: a plugin may close
                 # the end that it writes to and wait for its last replies; one that is gone has closed the
                 # other end, too.

@@ -1,0 +1,180 @@
+"""The command `plugsvc`, for people who write plugins or want to know what a plugin is.
+
+    plugsvc info PLUGIN              print the manifest of a plugin, as JSON
+    plugsvc discover DIRECTORY       list the plugins below a directory
+    plugsvc exec PLUGIN [ARG...]     execute a plugin's commands, with the services of a registry or none
+
+Exit status: 0 success; 1 a plugin failed, was refused, or none was found; 2 the command line makes no sense;
+130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .errors import PlugsvcError
+
+if TYPE_CHECKING:
+    import click
+
+    from .host.registry import Registry
+
+__all__ = ["main"]
+
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Run the command and exit."""
+    try:
+        import click
+    except ImportError:
+        print("plugsvc: the package click is missing; install plugsvc[commands]", file=sys.stderr)
+        sys.exit(USAGE)
+    try:
+        _group().main(argv, prog_name="plugsvc", standalone_mode=False)
+    except click.UsageError as error:
+        hint = f" (see {error.ctx.command_path} --help)" if error.ctx is not None else ""
+        _exit(error.format_message() + hint, USAGE)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        _exit(error.format_message(), USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        _exit("interrupted", INTERRUPTED)
+    except ExceptionGroup as group:
+        for each in group.exceptions:
+            print(_line(str(each)), file=sys.stderr)
+        sys.exit(FAILED)
+    except PlugsvcError as error:
+        _exit(str(error), FAILED)
+    except BrokenPipeError:
+        # Whoever reads our output has seen enough; nothing more must be written at exit.
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    sys.exit(0)
+
+
+def _line(text: str) -> str:
+    return "plugsvc: " + " ".join(text.split())
+
+
+def _exit(text: str, status: int) -> NoReturn:
+    print(_line(text), file=sys.stderr)
+    sys.exit(status)
+
+
+def _group() -> click.Group:
+    import click
+
+    @click.group(no_args_is_help=False)
+    @click.version_option(package_name="plugsvc")
+    def plugsvc() -> None:
+        """Find, inspect and execute plugins."""
+
+    seconds = click.FloatRange(min=0, min_open=True)
+
+    @plugsvc.command()
+    @click.argument("plugin")
+    @click.option("--timeout", type=seconds, default=10.0, show_default=True, help="Seconds that the plugin may take.")
+    def info(plugin: str, timeout: float) -> None:
+        """Print the manifest of PLUGIN, an executable, as JSON."""
+        import msgspec
+
+        from .host.plugin import new_plugin
+
+        found = new_plugin(plugin, timeout=timeout)
+        click.echo(msgspec.json.format(msgspec.json.encode(found.manifest), indent=2))
+
+    @plugsvc.command()
+    @click.argument("directory")
+    @click.option("--glob", "patterns", multiple=True, metavar="PATTERN", help="Look only at files that match.")
+    @click.option("--timeout", type=seconds, default=10.0, show_default=True, help="Seconds that a plugin may take.")
+    @click.option("--quiet", is_flag=True, help="Say nothing about executables that are not plugins.")
+    def discover(directory: str, patterns: tuple[str, ...], timeout: float, quiet: bool) -> None:
+        """List the plugins below DIRECTORY: name, version, path and commands, separated by tabs."""
+        from .host.discovery import discover_plugins, with_glob
+
+        def refuse(path: str, error: Exception) -> None:
+            if not quiet:
+                print(_line(str(error)), file=sys.stderr)
+
+        options = [with_glob(*patterns)] if patterns else []
+        found = discover_plugins(directory, *options, handler=refuse, timeout=timeout)
+        for each in found:
+            commands = ", ".join(" ".join(command.path) for command in each.commands)
+            click.echo("\t".join((each.name, each.manifest.version, each.path, commands)))
+        if not found:
+            _exit(f"no plugin found in {directory}", FAILED)
+
+    @plugsvc.command(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+    @click.option("--module", metavar="MODULE:NAME", help="Offer this registry, or what this function returns.")
+    @click.option("--bind", type=click.Choice(["devfd", "procfs", "fifo", "pty"]), default="devfd", show_default=True)
+    @click.option("--command", metavar="PATH", help="Only this command of the plugin; words separated by spaces.")
+    @click.option("--type", "type_", metavar="TYPE", help="Only commands of this type.")
+    @click.option("--timeout", type=seconds, help="Seconds that a command may take.")
+    @click.argument("plugin")
+    @click.argument("args", nargs=-1, type=click.UNPROCESSED)
+    def execute_(
+        module: str | None,
+        bind: str,
+        command: str | None,
+        type_: str | None,
+        timeout: float | None,
+        plugin: str,
+        args: tuple[str, ...],
+    ) -> None:
+        """Execute the commands of PLUGIN with ARGS, one after the other."""
+        from .host.execution import execute, iterate_all
+        from .host.plugin import new_plugin
+        from .host.settings import with_stderr, with_stdout, with_timeout
+
+        registry = _registry(module)
+        found = new_plugin(plugin)
+        targets = [
+            target
+            for target in iterate_all([found])
+            if (command is None or target[1].path == tuple(command.split()))
+            and (type_ is None or target[1].type == type_)
+        ]
+        if not targets:
+            _exit(f"{plugin} has no such command", FAILED)
+        options: list[Any] = [registry.bind(bind), with_stdout("inherit"), with_stderr("inherit")]
+        if timeout is not None:
+            options.append(with_timeout(timeout))
+        execute(targets, args, *options)
+
+    return plugsvc
+
+
+def _registry(module: str | None) -> Registry:
+    """Return the registry that `--module` names, an empty one without it."""
+    import click
+
+    from .host.registry import Registry
+
+    if module is None:
+        return Registry()
+    import importlib
+
+    name, _, attribute = module.partition(":")
+    if not name or not attribute:
+        raise click.UsageError(f"--module {module!r} is not of the form MODULE:NAME")
+    # As `python -m` does: a module beside the person who types the command.
+    sys.path.insert(0, "")
+    try:
+        found: object = importlib.import_module(name)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise click.UsageError(f"--module {module}: {error}") from error
+    if not isinstance(found, Registry) and callable(found):
+        found = found()
+    if not isinstance(found, Registry):
+        raise click.UsageError(f"--module {module} is {found!r}, not a Registry")
+    return found

@@ -27,7 +27,7 @@ _FLAGS = {"r": os.O_RDONLY, "w": os.O_WRONLY, "rw": os.O_RDWR}
 # O_NOCTTY: opening a terminal must not make it the controlling one of a plugin that leads its session.
 _ALWAYS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
-_OWN_DESCRIPTOR = re.compile(r"/+(?:dev|proc/+(?:self|thread-self|(?P<pid>\d+)))/+fd/+(?P<fd>\d+)")
+_DESCRIPTOR = re.compile(r"/+(?:dev|proc/+(?:self|thread-self|(?P<pid>\d+)))/+fd/+(?P<fd>\d+)")
 
 _SLEEP_MIN, _SLEEP_MAX = 0.0005, 0.02
 
@@ -60,8 +60,9 @@ class FifoReader(FdStream):
             first = self.read(4096)
             if first != b"":
                 self._first = first or b""
-                return
+                break
             pause = _pause(pause, deadline, "nobody opened the FIFO for writing")
+        super().establish(deadline)
 
 
 def _pause(pause: float, deadline: float, why: str) -> float:
@@ -86,7 +87,7 @@ def open_file(url: URL, mode: str, deadline: float) -> FdStream:
     except (OSError, ValueError) as error:
         if isinstance(error, OpenError):
             raise
-        raise OpenError(_explain(error))
+        raise OpenError(_explain(error, path))
     try:
         owned = _inherited(path, fd)
         if mode == "r" and stat.S_ISFIFO(kind) and not _is_anonymous_pipe(fd):
@@ -131,14 +132,14 @@ def _open(path: str, flags: int, is_fifo: bool, deadline: float) -> int:
         pause = _pause(pause, deadline, "nobody opened the FIFO for reading")
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: Exception, path: str) -> str:
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)
     reason = error.strerror.lower()
-    if error.errno == errno.ENOENT:
-        return f"{reason} (is it inherited, and is its owner still there?)"
-    if error.errno == errno.EACCES:
-        return f"{reason} (another user's process, or a process that may not be looked into?)"
+    if error.errno == errno.ENOENT and _DESCRIPTOR.fullmatch(path):
+        return f"{reason} (the descriptor was not inherited, or its owner is gone)"
+    if error.errno in (errno.EACCES, errno.EPERM) and _DESCRIPTOR.fullmatch(path):
+        return f"{reason} (the process that owns it is not ours to look into; inherited pipes need no such right)"
     return reason
 
 
@@ -154,12 +155,11 @@ def _is_anonymous_pipe(fd: int) -> bool:
 
 
 def _inherited(path: str, opened: int) -> tuple[int, ...]:
-    """Return the inherited descriptor that `path` names, from now on not passed on to our own children."""
-    match = _OWN_DESCRIPTOR.fullmatch(path)
+    """Return the inherited descriptor that `path` names, if it names one."""
+    match = _DESCRIPTOR.fullmatch(path)
     if not match or (match["pid"] and int(match["pid"]) != os.getpid()):
         return ()
     fd = int(match["fd"])
     if fd <= 2 or fd == opened:
         return ()  # the standard streams stay with the program
-    os.set_inheritable(fd, False)
     return (fd,)

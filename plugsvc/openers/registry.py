@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -35,6 +37,7 @@ the reason.
 """
 
 _openers: dict[str, FileOpener] = {"file": open_file}
+_registering = threading.Lock()
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _MODES = {"r": "for reading", "w": "for writing", "rw": "for reading and writing"}
@@ -50,9 +53,10 @@ def register_file_opener(scheme: str, opener: FileOpener) -> None:
         raise RegistrationError(f"{scheme!r} is not a URL scheme: a letter, then letters, digits, '+', '.' or '-'")
     if not callable(opener):
         raise RegistrationError(f"the opener for scheme {scheme!r} is not callable: {opener!r}")
-    # One step, so that of two threads exactly one wins.
-    if _openers.setdefault(scheme.lower(), opener) is not opener:
-        raise RegistrationError(f"scheme {scheme.lower()!r} has an opener already")
+    with _registering:
+        if scheme.lower() in _openers:
+            raise RegistrationError(f"scheme {scheme.lower()!r} has an opener already")
+        _openers[scheme.lower()] = opener
 
 
 def schemes() -> list[str]:
@@ -114,8 +118,6 @@ def _as_stream(opened: Stream | HasFileno | int) -> Stream:
         return FdStream(opened)
     if all(hasattr(opened, name) for name in ("ready", "read", "write", "grow", "establish", "atomic")):
         return opened  # type: ignore[return-value]
-    import os
-
     # The object may close its descriptor when it is collected, and may have a buffer that must not be used.
     return FdStream(os.dup(opened.fileno()))
 

@@ -82,8 +82,8 @@ class FdStream:
     """
 
     def __init__(self, fd: int, *, owned: Sequence[int] = ()) -> None:
-        self._fd = fd
-        self._owned = tuple(owned)
+        self._to_own = tuple(owned)
+        self._owned: tuple[int, ...] = ()
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
         self._capacity = 0
@@ -92,6 +92,7 @@ class FdStream:
         self._is_terminal = stat.S_ISCHR(mode)
         self.atomic = select.PIPE_BUF if self._is_pipe else 0
         os.set_blocking(fd, False)
+        self._fd = fd  # last: after a failure the descriptor still belongs to the caller
 
     def fileno(self) -> int:
         """Return the descriptor. Raises `ValueError` after `close`."""
@@ -128,7 +129,7 @@ class FdStream:
 
     def grow(self, size: int) -> None:
         """Enlarge a pipe's buffer, so that a message of `size` bytes takes fewer wake-ups."""
-        if not self._is_pipe or self._capacity >= size:
+        if not self._is_pipe or not self._capacity < size < 1 << 31:
             return
         self._capacity = size
         import fcntl
@@ -144,7 +145,11 @@ class FdStream:
             return
 
     def establish(self, deadline: float) -> None:
-        """Nothing to wait for: what is open is connected."""
+        """Take over the inherited descriptor; there is nothing to wait for, what is open is connected."""
+        # Not before all is open: after a failure the caller may want to try the same URL again.
+        for fd in self._to_own:
+            os.set_inheritable(fd, False)
+        self._owned, self._to_own = self._to_own, ()
 
     def close(self) -> None:
         """Close the descriptor and those owned with it."""

@@ -121,6 +121,8 @@ def _run(
                 rows.append(row)
                 live.row(row)
             code = launched.exit_code()
+            if len(rows) != total:
+                raise LaunchError(f"{len(rows)} of {total} cases were reported\n{launched.printed()}")
     except LaunchError as error:
         return _fail(f"the harness failed: {error}", ExitCode.CANNOT_RUN)
     except KeyboardInterrupt:

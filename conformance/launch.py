@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,14 +50,18 @@ class Launched:
         """
         self._process.wait()
         if self.finished is None:
-            printed = self._output.read_text(encoding="utf-8", errors="replace").strip()
-            raise LaunchError(printed or f"pytest ended with {self._process.returncode} and printed nothing")
+            raise LaunchError(self.printed())
         return int(self.finished["exit"])
 
+    def printed(self) -> str:
+        """What pytest itself printed; of interest when the harness failed."""
+        printed = self._output.read_text(encoding="utf-8", errors="replace").strip()
+        return printed or f"pytest ended with {self._process.returncode} and printed nothing"
+
     def stop(self, patience: float = 10.0) -> None:
-        """End it now; it has had its interrupt from the terminal already, or gets it here."""
+        """End it now: an interrupt, so that pytest ends what it has started, and death if that takes too long."""
         if self._process.poll() is None:
-            self._process.terminate()
+            self._process.send_signal(signal.SIGINT)
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -94,6 +99,7 @@ def launch(plan: Plan, *, workers: str = "0", extra: Sequence[str] = ()) -> Iter
                 stderr=subprocess.STDOUT,
                 pass_fds=[write_end],
                 env=env,
+                start_new_session=True,  # Ctrl-C is ours: pytest gets exactly one interrupt, from `stop`
             )
         os.close(write_end)
         launched = Launched(process, read_end, output)

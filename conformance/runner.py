@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,8 @@ class Runner:
                 row.stacks = str(rep.longrepr)
         self._apply_known(row)
         _show(rep, row, item)
-        rep.conformance = row.__dict__  # type: ignore[attr-defined]  # travels with the report, also between processes
+        row.outcome = str(row.outcome)  # plain data: it travels with the report, also between processes
+        rep.conformance = asdict(row)  # type: ignore[attr-defined]
 
     def _row(self, item: pytest.Function, call: pytest.CallInfo[None]) -> Row:
         case, subject = _case(item), _subject(item)

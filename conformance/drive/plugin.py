@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from conformance.drive import offers
 from conformance.drive.capabilities import Role, Testee
+from conformance.drive.control import Result, Ticket, instruction, read_outcome
 from conformance.drive.process import Child
 from conformance.drive.session import Session
 from conformance.oracle import strict
 from conformance.oracle.values import Type, difference, type_name
 from conformance.outcomes import Fault, HarnessError, Unsupported
 from conformance.requirements import Side
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The outcome of one instruction: ``kind`` is ok, error, panic or unsupported."""
-
-    kind: str
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """An instruction that was given; its outcome is fetched with it."""
-
-    id: int
-    what: str
-    results: tuple[Type, ...] = ()
 
 
 class PluginSession(Session):
@@ -54,7 +36,7 @@ class PluginSession(Session):
         self.role: Role = role
         self._ids = 0
         self._results: dict[int, Result] = {}
-        self._line = b""
+        self._line: list[bytes] = []
         self._known: dict[int, Ticket] = {}
         self.offer: offers.Offer | None = None
         try:
@@ -84,26 +66,24 @@ class PluginSession(Session):
     # --- the control channel -------------------------------------------------------------------
 
     def _came(self, data: bytes) -> None:
-        *lines, self._line = (self._line + data).split(b"\n")
-        for line in lines:
+        first, *rest = data.split(b"\n")
+        self._line.append(first)  # a list: outcomes of many megabytes come in small pieces
+        for following in rest:
+            line = b"".join(self._line)
+            self._line = [following]
             if line.strip():
                 self._outcome(line)
 
     def _outcome(self, line: bytes) -> None:
-        try:
-            value = strict.loads(line)
-        except strict.NotStrict as error:
-            raise Fault("the testee printed an outcome that is not JSON", seen=f"{error}: {line[:200]!r}") from None
-        id_ = value.get("id") if isinstance(value, dict) else None
-        kinds = [kind for kind in ("ok", "error", "panic", "unsupported") if isinstance(value, dict) and kind in value]
-        if id_ not in self._known or len(kinds) != 1:
-            raise Fault("the testee printed something that is no outcome", seen=line[:200].decode(errors="replace"))
+        id_, result = read_outcome(line, self._known)
         if id_ in self._results:
             raise Fault(f"the testee printed two outcomes for instruction {id_}", seen=line[:200].decode())
-        self._results[id_] = Result(kinds[0], value[kinds[0]])
+        self._results[id_] = result
 
     def start(self, op: str, *, background: bool = False, results: Sequence[Type] = (), **fields: Any) -> Ticket:
         """Give an instruction; ``background`` lets the testee go on with the next one meanwhile.
+
+        Values may hold `control.Written` for JSON that Python has no value for.
 
         Raises:
             Unsupported: a type that the testee does not take, or background work without the feature ``concurrent``.
@@ -119,8 +99,7 @@ class PluginSession(Session):
         self._ids += 1
         ticket = Ticket(self._ids, f"{op} {fields.get('namespace', '')}.{fields.get('name', '')}", tuple(results))
         self._known[ticket.id] = ticket
-        line = json.dumps({"id": ticket.id, "op": op, **fields}, allow_nan=False).encode() + b"\n"
-        self._control.put(line)
+        self._control.put(instruction({"id": ticket.id, "op": op, **fields}))
         return ticket
 
     def call(
@@ -149,15 +128,15 @@ class PluginSession(Session):
         if feature not in self.role.features:
             raise Unsupported(f"the testee does not declare the feature {feature}")
 
-    def outcome(self, ticket: Ticket, *, patience: float | None = None) -> Result:
-        """The outcome of an instruction, whatever it is, except that ``unsupported`` ends the case."""
-        self.wait(
-            lambda: ticket.id in self._results or self._outcomes.eof,
-            f"the outcome of instruction {ticket.id} ({ticket.what})",
-            patience=patience,
-        )
+    def outcome(self, ticket: Ticket, *, patience: float | None = None, why: str = "") -> Result:
+        """The outcome of an instruction, whatever it is, except that ``unsupported`` ends the case.
+
+        ``why`` says in the report of a hang what the testee should have noticed.
+        """
+        what = f"the outcome of instruction {ticket.id} ({ticket.what})" + (f" after this: {why}" if why else "")
+        self.wait(lambda: ticket.id in self._results or self._outcomes.eof, what, patience=patience)
         if ticket.id not in self._results:
-            self.wait(lambda: False, f"the outcome of instruction {ticket.id} ({ticket.what})", patience=patience)
+            self.wait(lambda: False, what, patience=patience)
         result = self._results[ticket.id]
         if result.kind == "unsupported":
             raise Unsupported(f"the testee says: {result.value}")
@@ -173,17 +152,18 @@ class PluginSession(Session):
         if result.kind != "ok":
             raise Fault(
                 f"{ticket.what} failed",
-                expected=f"the results {meant!r}",
-                seen=f"{result.kind}: {result.value}",
+                expected=f"the results {meant!r}"[:300],
+                seen=f"{result.kind}: {result.value}"[:400],
             )
         if not isinstance(result.value, list):
             raise Fault(
                 f"{ticket.what}: the results are no array",
-                expected=repr(list(meant)),
-                seen=repr(result.value),
+                expected=repr(list(meant))[:300],
+                seen=repr(result.value)[:300],
             )
         if len(result.value) != len(meant):
-            raise Fault(f"{ticket.what}: wrong number of results", expected=repr(list(meant)), seen=repr(result.value))
+            expected, seen = repr(list(meant))[:300], repr(result.value)[:300]
+            raise Fault(f"{ticket.what}: wrong number of results", expected=expected, seen=seen)
         for index, (of, want, got) in enumerate(zip(ticket.results, meant, result.value, strict=True)):
             problem = difference(of, want, got, f"result {index}")
             if problem:
@@ -201,7 +181,7 @@ class PluginSession(Session):
 
     def failed(self, ticket: Ticket, *, why: str, or_panic: bool = False) -> str:
         """Expect an ordinary error of the call, and return its text; ``why`` says what makes it one."""
-        result = self.outcome(ticket)
+        result = self.outcome(ticket, why=why)
         if result.kind == "panic" and not or_panic:
             raise Fault(
                 f"{why}: the implementation raised something that is no ordinary error of the call",
@@ -220,8 +200,7 @@ class PluginSession(Session):
 
     # --- the connection ------------------------------------------------------------------------
 
-    def request(self, ticket: Ticket | None = None) -> dict[str, Any]:
-        """The next request of the plugin, judged strictly; an outcome of ``ticket`` instead of it is a fault."""
+    def _await_request(self, ticket: Ticket | None) -> None:
         what = f"the request of {ticket.what}" if ticket else "a request"
 
         def came() -> bool:
@@ -230,15 +209,17 @@ class PluginSession(Session):
         self.wait(came, what)
         if not self.wire.frames:
             assert ticket is not None
-            result = self._results[ticket.id]
-            if result.kind == "unsupported":
-                raise Unsupported(f"the testee says: {result.value}")
+            result = self.outcome(ticket)
             raise Fault(
                 f"{ticket.what} ended without a request on the connection",
                 expected="a request",
-                seen=f"{result.kind}: {result.value!r}",
+                seen=f"{result.kind}: {result.value!r}"[:400],
             )
         self.settle()
+
+    def request(self, ticket: Ticket | None = None) -> dict[str, Any]:
+        """The next request of the plugin, judged strictly; an outcome of ``ticket`` instead of it is a fault."""
+        self._await_request(ticket)
         request = self.wire.take()
         sequence = request.get("sequence")
         if type(sequence) is not int or not 0 <= sequence < 1 << 64:
@@ -248,6 +229,22 @@ class PluginSession(Session):
                 seen=repr(sequence),
             )
         return request
+
+    def raw_request(self, ticket: Ticket | None = None) -> bytes:
+        """The next request of the plugin as the bytes that came."""
+        self._await_request(ticket)
+        return self.wire.frames.popleft()
+
+    def requests(self, tickets: Sequence[Ticket]) -> list[dict[str, Any]]:
+        """The requests of concurrent calls, in the order of ``tickets``; they are told apart by their names."""
+        found: dict[str, dict[str, Any]] = {}
+        for _ in tickets:
+            request = self.request()
+            found[f"{request.get('type')} {request.get('namespace')}.{request.get('name') or ''}"] = request
+        missing = [ticket.what for ticket in tickets if ticket.what not in found]
+        if missing:
+            raise Fault("a request of several concurrent ones is missing", expected=missing[0], seen=repr([*found]))
+        return [found[ticket.what] for ticket in tickets]
 
     def settle(self) -> None:
         """The plugin has opened its ends: give up the suite's copies of them."""

@@ -48,6 +48,7 @@ class Pump:
         self._selector = selectors.DefaultSelector()
         self._channels: dict[int, Channel] = {}
         self._writers: dict[int, Writer] = {}
+        self._held: set[int] = set()
 
     def read(self, fd: int, on_data: Callable[[bytes], None]) -> Channel:
         """Read ``fd`` from now on; the pump owns and closes it."""
@@ -62,6 +63,12 @@ class Pump:
         self._writers[fd] = writer
         return writer
 
+    def hold(self, fd: int, held: bool) -> None:
+        """Leave what comes on a descriptor unread, or go on reading it."""
+        if fd in self._channels:
+            (self._held.add if held else self._held.discard)(fd)
+            self._watch(fd)
+
     def watch(self, fd: int, ready: Callable[[], None]) -> None:
         """Call ``ready`` when ``fd`` turns readable, again each round until it is dropped."""
         self._selector.register(fd, selectors.EVENT_READ, ready)
@@ -75,6 +82,7 @@ class Pump:
         known = self._channels.pop(fd, None) is not None
         known = self._writers.pop(fd, None) is not None or known
         if known:
+            self._held.discard(fd)
             if fd in self._selector.get_map():
                 self._selector.unregister(fd)
             os.close(fd)
@@ -95,7 +103,7 @@ class Pump:
         return True
 
     def _watch(self, fd: int) -> None:
-        events = selectors.EVENT_READ if fd in self._channels else 0
+        events = selectors.EVENT_READ if fd in self._channels and fd not in self._held else 0
         writer = self._writers.get(fd)
         if writer is not None and writer.queue:
             events |= selectors.EVENT_WRITE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -89,6 +90,21 @@ class Session:
         self.wire.put(data)
         if wait:
             self.wait(lambda: self.wire.written, f"the reading of {len(data)} bytes", may_end=True)
+
+    def deliver(self, data: bytes) -> None:
+        """Write raw bytes and wait until the testee has read them: what follows comes with another read."""
+        self.send(data)
+        deadline, tries = self.now() + self.patience, 0
+        while self.wire.unread:
+            tries += 1
+            if tries < 100:
+                os.sched_yield()
+            elif self.now() < deadline and not (self.child and self.child.ended):
+                self.pump.until(lambda: False, self.now() + 0.001)
+            else:
+                self.wait(lambda: not self.wire.unread, f"the reading of {len(data)} bytes", patience=0)
+        if self.wire.unread is None:
+            self.pump.until(lambda: False, self.now() + 0.002)
 
     def eof(self, what: str = "end of file on the connection") -> None:
         """Wait until the testee has closed its writing end."""

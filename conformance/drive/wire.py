@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
+import os
+import stat
+import termios
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -107,6 +112,21 @@ class WireEnd:
     def write_error(self) -> OSError | None:
         """Why nothing can be written any more: the testee closed its reading end."""
         return self._writer.error if self._writer else None
+
+    @property
+    def unread(self) -> int | None:
+        """How many bytes the testee has not read yet of what was written; None where the system does not tell."""
+        if self._writer is None or self._writer.error or not stat.S_ISFIFO(os.fstat(self._writer.fd).st_mode):
+            return None
+        count = array.array("i", [0])
+        fcntl.ioctl(self._writer.fd, termios.FIONREAD, count)
+        return count[0] + sum(map(len, self._writer.queue))
+
+    def hold(self, held: bool) -> None:
+        """Leave what the testee writes unread for now, or go on reading it."""
+        if self._channel is not None:
+            self.note("the suite stops reading" if held else "the suite reads again")
+            self._pump.hold(self._channel.fd, held)
 
     def close(self, *, read: bool = True, write: bool = True) -> None:
         """Close one end or both; the testee sees end of file, or EPIPE."""

@@ -1,0 +1,103 @@
+"""The control channel of a plugin under test: instructions as lines, outcomes from lines."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.oracle import strict
+from conformance.oracle.values import Type
+from conformance.outcomes import Fault
+
+KINDS = ("ok", "error", "panic", "unsupported")
+SHALLOW = 16  # levels of a value nested too deep for the oracle that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one instruction: ``kind`` is ok, error, panic or unsupported; ``line`` is how it was written.
+
+    A value nested too deep for the oracle is cut short, with null in place of what lies deeper.
+    """
+
+    kind: str
+    value: Any
+    line: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An instruction that was given; its outcome is fetched with it."""
+
+    id: int
+    what: str
+    results: tuple[Type, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A JSON text to be put into an instruction as it stands, where Python's value of it would lose something."""
+
+    text: str
+
+
+def instruction(fields: dict[str, Any]) -> bytes:
+    """One line for the testee; raises ValueError for NaN and infinities."""
+    texts: list[str] = []
+
+    def default(value: object) -> str:
+        if not isinstance(value, Written):
+            raise TypeError(f"an instruction cannot hold {value!r}")
+        texts.append(value.text)
+        return f"\0{len(texts) - 1}\0"
+
+    line = json.dumps(fields, allow_nan=False, default=default)
+    for number, text in enumerate(texts):
+        line = line.replace(f'"\\u0000{number}\\u0000"', text)
+    return line.encode() + b"\n"
+
+
+def read_outcome(line: bytes, known: Container[int]) -> tuple[int, Result]:
+    """The outcome on a line, and the instruction that it belongs to.
+
+    Raises:
+        Fault: the line is not strict JSON, or no outcome of an instruction in ``known``.
+    """
+    try:
+        value = strict.loads(line)
+    except strict.NotStrict as error:
+        try:
+            value = strict.loads(cut(line, SHALLOW))
+        except strict.NotStrict:
+            seen = f"{error}: {line[:200]!r}"
+            raise Fault("the testee printed an outcome that is not JSON", seen=seen) from None
+        if "too deep" not in str(error):
+            raise Fault("the testee printed an outcome that is not JSON", seen=f"{error}: {line[:200]!r}") from None
+    id_ = value.get("id") if isinstance(value, dict) else None
+    kinds = [kind for kind in KINDS if isinstance(value, dict) and kind in value]
+    if type(id_) is not int or id_ not in known or len(kinds) != 1:
+        raise Fault("the testee printed something that is no outcome", seen=line[:200].decode(errors="replace"))
+    return id_, Result(kinds[0], value[kinds[0]], line)
+
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+
+
+def cut(text: bytes, levels: int) -> bytes:
+    """A JSON text with null in place of every array and object that lies deeper than ``levels``."""
+    parts: list[bytes] = []
+    depth = start = 0
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if token in (b"[", b"{"):
+            depth += 1
+            if depth == levels + 1:
+                parts += [text[start : match.start()], b"null"]
+        elif token in (b"]", b"}"):
+            depth -= 1
+            if depth == levels:
+                start = match.end()
+    return b"".join([*parts, text[start:]])

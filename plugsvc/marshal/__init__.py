@@ -2,6 +2,7 @@
 
 from .signature import Side, Signature
 from .types import (
+    Error,
     Float32,
     Float64,
     Int8,
@@ -14,8 +15,10 @@ from .types import (
     UInt32,
     UInt64,
 )
+from .value import decode_value, encode_value
 
 __all__ = [
+    "Error",
     "Float32",
     "Float64",
     "Int8",
@@ -29,4 +32,6 @@ __all__ = [
     "UInt16",
     "UInt32",
     "UInt64",
+    "decode_value",
+    "encode_value",
 ]

@@ -1,4 +1,7 @@
-"""Names for the types of the protocol that Python does not have."""
+"""Names for the types of the protocol that Python does not have.
+
+An `int` without one of these is an `Int64`, wherever it stands. A `float` is a `Float64`.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,27 @@ from typing import Annotated
 from msgspec import Meta, Raw
 
 __all__ = [
-    "Float32", "Float64", "Int8", "Int16", "Int32", "Int64", "Raw", "UInt8", "UInt16", "UInt32", "UInt64",
-]  # fmt: skip
+    "EXTRA",
+    "FLOAT32",
+    "UINT64",
+    "Error",
+    "Float32",
+    "Float64",
+    "Int8",
+    "Int16",
+    "Int32",
+    "Int64",
+    "Raw",
+    "UInt8",
+    "UInt16",
+    "UInt32",
+    "UInt64",
+]
 
-
-class Float32Bound:
-    """Marks a float that must fit 32 bits."""
-
-
-class UInt64Bound:
-    """Marks an integer from 0 to 2**64 - 1, which msgspec's own bounds cannot say."""
-
+EXTRA = "plugsvc"
+"""Under this key of `Meta.extra` stands what msgspec's own bounds cannot say."""
+UINT64 = "uint64"
+FLOAT32 = "float32"
 
 Int8 = Annotated[int, Meta(ge=-(2**7), le=2**7 - 1)]
 Int16 = Annotated[int, Meta(ge=-(2**15), le=2**15 - 1)]
@@ -26,6 +39,9 @@ Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 UInt8 = Annotated[int, Meta(ge=0, le=2**8 - 1)]
 UInt16 = Annotated[int, Meta(ge=0, le=2**16 - 1)]
 UInt32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-UInt64 = Annotated[int, Meta(ge=0), UInt64Bound()]
-Float32 = Annotated[float, Float32Bound()]
+UInt64 = Annotated[int, Meta(ge=0, extra={EXTRA: UINT64})]
+Float32 = Annotated[float, Meta(extra={EXTRA: FLOAT32})]
 Float64 = float
+
+Error = Exception | None
+"""As last result: a provider may return the error instead of raising it, a consumer gets it returned."""

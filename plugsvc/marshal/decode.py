@@ -1,0 +1,101 @@
+"""JSON arrays to Python values, by type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import DecodeError, MsgspecError, Raw, inspect
+from msgspec.json import Decoder
+
+from .checks import Check, residual
+from .mismatch import TOO_DEEP, Mismatch, from_msgspec
+from .repair import mend_nulls, mend_text
+
+__all__ = ["ArrayDecoder"]
+
+_elements = Decoder(list[Raw]).decode
+
+
+class ArrayDecoder:
+    """Decodes a JSON array that has one value for each of some types."""
+
+    def __init__(self, nodes: Sequence[inspect.Type], annotations: Sequence[Any], required: int, noun: str) -> None:
+        """`required`: how many values there must be at least, the others may be left out from the end.
+
+        `noun`: what the values are called in texts, such as "argument".
+        """
+        self._nodes = tuple(nodes)
+        self._annotations = tuple(annotations)
+        self._required = required
+        self._noun = noun
+        self._decode = _decoder(self._annotations)
+        self._residual: list[tuple[int, Check]] = [
+            (index, check) for index, node in enumerate(nodes) if (check := residual(node)) is not None
+        ]
+
+    def decode(self, data: bytes | Raw | None) -> tuple[Any, ...]:
+        """Return the values in `data`, which is a JSON array, or None for nothing at all.
+
+        Raises:
+            Mismatch: they do not fit. The path begins with the position in the array.
+        """
+        try:
+            values: tuple[Any, ...] = self._decode(data)
+        except RecursionError:
+            raise Mismatch(TOO_DEEP) from None
+        except Exception as error:
+            values = self._second_try(data, error)
+        for index, check in self._residual:
+            if index < len(values):
+                try:
+                    check(values[index])
+                except Mismatch as mismatch:
+                    raise mismatch.within(f"[{index}]") from None
+        return values
+
+    def _second_try(self, raw: bytes | Raw | None, error: Exception) -> tuple[Any, ...]:
+        """Return the values after all, or raise what is really wrong."""
+        if raw is None:
+            raise Mismatch(f"expected an array of {self._counted()}, got nothing")
+        data = bytes(raw).strip()
+        try:
+            if isinstance(error, (DecodeError, UnicodeDecodeError)) and not isinstance(error, msgspec.ValidationError):
+                data = mend_text(data)
+            nodes, decode = self._nodes, self._decode
+            if data[:1] == b"[":
+                count = len(_elements(data))
+                if not self._required <= count <= len(nodes):
+                    raise Mismatch(f"expected {self._counted()}, got {count}")
+                if count < len(nodes):
+                    nodes, decode = nodes[:count], _decoder(self._annotations[:count])
+            if b"null" in data:
+                data = mend_nulls(data, inspect.TupleType(tuple(nodes)))
+            values: tuple[Any, ...] = decode(data)
+        except RecursionError:
+            raise Mismatch(TOO_DEEP) from None
+        except msgspec.ValidationError as invalid:
+            mismatch = from_msgspec(invalid)
+            if not mismatch.path and mismatch.text.startswith("expected array, got "):
+                got = mismatch.text.removeprefix("expected array, got ")
+                raise Mismatch(f"expected an array of {self._counted()}, got {got}") from None
+            raise mismatch from None
+        except MsgspecError as malformed:
+            raise Mismatch(f"not JSON: {malformed}") from None
+        except Mismatch:
+            raise
+        except Exception as error:
+            # A class may run code of its own when it is made.
+            raise Mismatch(f"{type(error).__name__}: {error}") from error
+        return values
+
+    def _counted(self) -> str:
+        most = len(self._nodes)
+        if self._required < most:
+            return f"{self._required} to {most} {self._noun}s"
+        return f"{most} {self._noun}{'' if most == 1 else 's'}"
+
+
+def _decoder(annotations: tuple[Any, ...]) -> Any:
+    return Decoder(tuple[annotations] if annotations else tuple[()]).decode  # type: ignore[valid-type]

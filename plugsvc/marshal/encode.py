@@ -1,0 +1,214 @@
+"""Checked Python values to JSON, and what can go wrong even then.
+
+Values of type Any are not checked beforehand. What JSON cannot carry in them is found here: the encoder refuses most of
+it, but writes NaN and infinities as null, and a Raw as it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from ..wire.text import without_lone_surrogates
+from .mismatch import TOO_DEEP, Mismatch, kind
+from .raw import check_raw
+
+__all__ = ["to_json"]
+
+_SCALARS = frozenset((str, int, float, bool, type(None), bytes))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that msgspec does not know as one that it knows. Raises `TypeError` where there is none."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"JSON cannot carry {kind(value)}")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
+
+
+def to_json(values: tuple[Any, ...] | list[Any], *, untyped: bool) -> bytes:
+    """Return `values` as a JSON array.
+
+    `untyped`: there may be values in it that no check has looked at.
+
+    Raises:
+        Mismatch: JSON cannot carry a value.
+    """
+    try:
+        data = _encode(values)
+    except RecursionError:
+        raise Mismatch(TOO_DEEP) from None
+    except UnicodeEncodeError:
+        data = _with_replacements(values)
+    except Exception as error:
+        raise _explain(values, error) from error
+    if untyped:
+        # The encoder writes what is not finite as null: without a null there is none.
+        if b"null" in data:
+            _refuse_not_finite(values)
+        if any(type(value) not in _SCALARS for value in values):
+            _check_raws(values)
+    return data
+
+
+def _with_replacements(values: tuple[Any, ...] | list[Any]) -> bytes:
+    try:
+        return _encode(_without_surrogates(values))
+    except RecursionError:
+        raise Mismatch(TOO_DEEP) from None
+    except Exception as error:
+        raise _explain(values, error) from error
+
+
+def _without_surrogates(value: Any) -> Any:
+    """Return `value` with U+FFFD for every lone surrogate, in built-in types."""
+    if isinstance(value, str):
+        return without_lone_surrogates(str(value))
+    if value is None or isinstance(value, (int, float, bytes, Raw)):
+        return value
+    if isinstance(value, Mapping):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_without_surrogates(item) for item in value]
+    if _has_fields(value):
+        try:
+            # The names of fields, and which are left out, are msgspec's business.
+            return _without_surrogates(msgspec.to_builtins(value, enc_hook=_plain))
+        except TypeError:  # it has a Raw in it
+            return {name: _without_surrogates(item) for name, item in _members(value)}
+    return value
+
+
+def _has_fields(value: Any) -> bool:
+    return isinstance(value, msgspec.Struct) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
+
+
+def _members(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of a struct or data class, as they are called in JSON."""
+    if isinstance(value, msgspec.Struct):
+        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        pairs = [(encoded, getattr(value, name, msgspec.UNSET)) for encoded, name in names]
+    else:
+        pairs = [(field.name, getattr(value, field.name, msgspec.UNSET)) for field in dataclasses.fields(value)]
+    yield from ((name, item) for name, item in pairs if item is not msgspec.UNSET)
+
+
+def _children(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the values directly inside of `value`, with where they are."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        yield from ((f"[{index}]", item) for index, item in enumerate(value))
+    elif isinstance(value, Mapping):
+        yield from ((f".{key}", item) for key, item in value.items())
+    elif _has_fields(value):
+        yield from ((f".{name}", item) for name, item in _members(value))
+
+
+def _places(values: Any) -> Iterator[tuple[str, Any]]:
+    """Yield everything inside of `values`, outer before inner, with its path.
+
+    Raises `Mismatch` where the nesting has no end: it does not follow the interpreter's stack.
+    """
+    limit = max(sys.getrecursionlimit(), 1000)
+    todo = [_children(values)]
+    path: list[str] = [""]
+    while todo:
+        for segment, item in todo[-1]:
+            path[-1] = segment
+            yield "".join(path), item
+            if len(todo) > limit:
+                raise Mismatch(TOO_DEEP)
+            if type(item) not in _SCALARS:
+                todo.append(_children(item))
+                path.append("")
+                break
+        else:
+            todo.pop()
+            path.pop()
+
+
+def _refuse_not_finite(values: Any) -> None:
+    for path, item in _places(values):
+        if isinstance(item, float) and not math.isfinite(item):
+            raise Mismatch(f"expected a finite float, got {float(item)}", path)
+
+
+def _explain(values: Any, error: Exception) -> Mismatch:
+    """Return what the encoder's refusal of `values` comes from."""
+    found = Mismatch(f"JSON cannot carry it: {error}")
+    try:
+        for path, item in _places(values):
+            # The innermost value that fails for itself; its siblings before it have not failed.
+            if found.path and not path.startswith(found.path):
+                break
+            problem = _problem(item)
+            if problem:
+                found = Mismatch(problem, path)
+    except Mismatch as endless:
+        return endless
+    except Exception:
+        # The values run code of their own when they are looked at: what the encoder said has to do.
+        return found
+    return found
+
+
+def _problem(value: Any) -> str | None:
+    if type(value) in _SCALARS:
+        return None
+    try:
+        _encode(value)
+    except UnicodeEncodeError:
+        return None
+    except TypeError as error:
+        if isinstance(value, Mapping) and "keys" in str(error):
+            return "the keys of a JSON object are strings"
+        if str(error).startswith(("JSON cannot carry", "Encoding objects")):
+            return f"JSON cannot carry {kind(value)}"
+        return f"JSON cannot carry {kind(value)}: {error}"
+    except Exception as error:
+        return f"JSON cannot carry {kind(value)}: {type(error).__name__}: {error}"
+    return None
+
+
+def _check_raws(values: Any) -> None:
+    """Check every Raw in `values`, which has been encoded: so it has an end.
+
+    The types of many values are looked at in one go, and only what may have something in it is looked into.
+    """
+    todo: list[Any] = [values]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, Mapping):
+            inside: Any = value.values()
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            inside = value
+        elif isinstance(value, Raw):
+            _locate_raw(values, value)
+            continue
+        elif _has_fields(value):
+            inside = [item for _, item in _members(value)]
+        else:
+            continue
+        if not _SCALARS.issuperset(map(type, inside)):
+            todo += [item for item in inside if type(item) not in _SCALARS]
+
+
+def _locate_raw(values: Any, raw: Raw) -> None:
+    try:
+        check_raw(raw)
+    except Mismatch as mismatch:
+        path = next((path for path, item in _places(values) if item is raw), "")
+        raise Mismatch(mismatch.text, path) from None

@@ -1,0 +1,108 @@
+"""JSON that a strict decoder refuses and that still has a meaning.
+
+- `null` where a list, dict or bytes is expected is how Go writes one that is nil: it is read as an empty one.
+- A lone surrogate, escaped or as invalid UTF-8, is read as U+FFFD.
+
+The work is done on the JSON text, so that everything else in it stays as it is. It is only done after a failure.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from msgspec import Raw, inspect
+from msgspec.json import Decoder
+
+from .tree import Fields, unwrap
+
+__all__ = ["mend_nulls", "mend_text"]
+
+_array = Decoder(list[Raw]).decode
+_object = Decoder(dict[str, Raw]).decode
+_text = msgspec.json.Encoder().encode
+
+# Escapes from the left, so that a backslash before a backslash takes no part.
+_escapes = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+
+
+def mend_text(data: bytes) -> bytes:
+    """Return JSON with U+FFFD for every lone surrogate and for bytes that are not UTF-8."""
+    data = data.decode("utf-8", "replace").encode()
+    return _escapes.sub(lambda match: rb"\ufffd" if match[1] else match[0], data)
+
+
+def mend_nulls(data: bytes, node: inspect.Type) -> bytes:
+    """Return JSON of the type `node` with empty values in place of nulls, where only those make sense.
+
+    Raises:
+        MsgspecError, RecursionError: the JSON is of another kind anyway.
+    """
+    node = unwrap(node)
+    start = data[:1]
+    if isinstance(node, inspect.UnionType):
+        if start == b"n" and any(isinstance(unwrap(member), inspect.NoneType) for member in node.types):
+            return data
+        for member in node.types:
+            if start != b"n" and _opens(member) == start:
+                return mend_nulls(data, member)
+        return data if start != b"n" else _empty(node.types[0], data)
+    if start == b"n":
+        return _empty(node, data)
+    if start != _opens(node):
+        return data
+    if start == b"[":
+        return _mend_array(data, node)
+    return _mend_object(data, node)
+
+
+def _opens(node: inspect.Type) -> bytes | None:
+    """Return the bracket with which JSON of a type begins, if it does."""
+    node = unwrap(node)
+    if isinstance(node, (inspect.CollectionType, inspect.TupleType, inspect.NamedTupleType)):
+        return b"["
+    if isinstance(node, inspect.StructType):
+        return b"[" if node.array_like else b"{"
+    if isinstance(node, (inspect.DictType, inspect.DataclassType, inspect.TypedDictType)):
+        return b"{"
+    return None
+
+
+def _empty(node: inspect.Type, data: bytes) -> bytes:
+    node = unwrap(node)
+    if isinstance(node, inspect.CollectionType):
+        return b"[]"
+    if isinstance(node, inspect.DictType):
+        return b"{}"
+    if isinstance(node, (inspect.BytesType, inspect.ByteArrayType, inspect.MemoryViewType)):
+        return b'""'
+    return data
+
+
+def _mend_array(data: bytes, node: inspect.Type) -> bytes:
+    elements = [bytes(element) for element in _array(data)]
+    if isinstance(node, inspect.CollectionType):
+        kinds = [node.item_type] * len(elements)
+    elif isinstance(node, inspect.TupleType):
+        kinds = list(node.item_types)
+    else:
+        assert isinstance(node, (inspect.NamedTupleType, inspect.StructType))
+        kinds = [field.type for field in node.fields]
+    mended = [mend_nulls(element, kind) for element, kind in zip(elements, kinds, strict=False)]
+    return b"[" + b",".join(mended + elements[len(mended) :]) + b"]"
+
+
+def _mend_object(data: bytes, node: inspect.Type) -> bytes:
+    members = {name: bytes(value) for name, value in _object(data).items()}
+    if isinstance(node, inspect.DictType):
+        kinds = dict.fromkeys(members, node.value_type)
+    else:
+        assert isinstance(node, Fields)
+        kinds = {field.encode_name: field.type for field in node.fields}
+    mended = (
+        _text(name) + b":" + (mend_nulls(value, kinds[name]) if name in kinds else value)
+        for name, value in members.items()
+    )
+    return b"{" + b",".join(mended) + b"}"

@@ -1,0 +1,153 @@
+"""What a function looks like: its parameters and results, as annotations."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ..errors import SignatureError
+
+__all__ = ["Parameter", "Shape", "is_error", "mentions_error", "returned", "shape_of"]
+
+EMPTY = inspect.Parameter.empty
+
+
+class Parameter(NamedTuple):
+    """One parameter of a service. `by_name`: it may be given as keyword argument."""
+
+    name: str
+    annotation: Any
+    default: Any = EMPTY
+    by_name: bool = True
+
+    @property
+    def required(self) -> bool:
+        return self.default is EMPTY
+
+
+class Shape(NamedTuple):
+    """The parameters and the return annotation of a function, resolved."""
+
+    parameters: tuple[Parameter, ...]
+    returns: Any
+    is_async: bool
+
+
+def shape_of(
+    function: Callable[..., Any], *, name: str, localns: Mapping[str, Any] | None = None, method: bool = False
+) -> Shape:
+    """Return the shape of `function`. A parameter or result without annotation is Any.
+
+    `name`: what texts call it. `localns`: names that annotations may use besides the function's globals.
+    `method`: the first parameter is `self`, and left out.
+
+    Raises:
+        SignatureError: it is not a function, or one that no service can be.
+    """
+    if function is None or not callable(function) or isinstance(function, type):
+        shown = f"class {function.__name__}" if isinstance(function, type) else repr(function)
+        raise SignatureError(f"{name}: expected a function, got {shown}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise SignatureError(f"{name}: a generator cannot be a service: it has no result")
+    try:
+        signature = inspect.signature(function)
+    except NameError as error:
+        raise SignatureError(f"{name}: an annotation refers to {error.name!r}, which is not defined") from error
+    except (TypeError, ValueError) as error:
+        raise SignatureError(f"{name}: no signature can be found for {function!r}") from error
+    hints = _hints(function, name, localns)
+    parameters = list(signature.parameters.values())
+    if method:
+        if not parameters:
+            raise SignatureError(f"{name}: a method needs a parameter self")
+        del parameters[0]
+    taken = [_parameter(parameter, hints, name) for parameter in parameters]
+    return Shape(
+        parameters=tuple(parameter for parameter in taken if parameter is not None),
+        returns=hints.get("return", Any),
+        is_async=_is_async(function),
+    )
+
+
+def _parameter(parameter: inspect.Parameter, hints: dict[str, Any], name: str) -> Parameter | None:
+    kinds = inspect.Parameter
+    if parameter.kind in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD):
+        stars = "*" if parameter.kind == kinds.VAR_POSITIONAL else "**"
+        raise SignatureError(f"{name}: parameter {stars}{parameter.name}: the number of arguments must be fixed")
+    if parameter.kind == kinds.KEYWORD_ONLY:
+        if parameter.default is kinds.empty:
+            raise SignatureError(f"{name}: parameter {parameter.name}: arguments are passed by position only")
+        return None
+    return Parameter(
+        parameter.name,
+        hints.get(parameter.name, Any),
+        parameter.default,
+        by_name=parameter.kind == kinds.POSITIONAL_OR_KEYWORD,
+    )
+
+
+def _is_async(function: Any) -> bool:
+    if inspect.iscoroutinefunction(function):
+        return True
+    return not inspect.isroutine(function) and inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+def _hints(function: Any, name: str, localns: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the function's annotations, evaluated."""
+    while hasattr(function, "func") and hasattr(function, "keywords"):  # functools.partial
+        function = function.func
+    if not inspect.isroutine(function) and not hasattr(function, "__wrapped__"):
+        function = type(function).__call__
+    try:
+        return typing.get_type_hints(function, localns=dict(localns) if localns else None, include_extras=True)
+    except NameError as error:
+        where = _unresolvable(function, str(error.name))
+        raise SignatureError(f"{name}: {where}{error.name!r} is not defined") from error
+    except Exception as error:
+        if isinstance(function, type(builtins.len)):
+            return {}
+        raise SignatureError(f"{name}: its annotations cannot be read: {error}") from error
+
+
+def _unresolvable(function: Any, missing: str) -> str:
+    """Say which annotation needs the missing name."""
+    try:
+        annotations = dict(function.__annotations__)
+    except Exception:  # since Python 3.14 annotations are evaluated when they are asked for
+        return "in an annotation, "
+    for parameter, annotation in annotations.items():
+        if isinstance(annotation, str) and missing in annotation:
+            return f"{'result' if parameter == 'return' else f'parameter {parameter}'}: {annotation!r}: "
+    return "in an annotation, "
+
+
+def is_error(annotation: Any) -> bool:
+    """Return whether an annotation says "an error or none": `Exception | None`, or a subclass of it."""
+    args = typing.get_args(annotation)
+    return type(None) in args and all(arg is type(None) or _is_exception(arg) for arg in args)
+
+
+def mentions_error(annotation: Any) -> bool:
+    """Return whether an annotation is an error or has one among its alternatives."""
+    return _is_exception(annotation) or any(_is_exception(arg) for arg in typing.get_args(annotation))
+
+
+def _is_exception(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseException)
+
+
+def returned(annotation: Any) -> tuple[tuple[Any, ...], bool]:
+    """Return the results that a return annotation stands for, and whether they come as a tuple.
+
+    `None` is no result, `tuple[A, B]` two, everything else is one, also `tuple[A, ...]`, which is a list.
+    """
+    if annotation is None or annotation is type(None) or annotation in (typing.NoReturn, typing.Never):
+        return (), False
+    if typing.get_origin(annotation) is tuple:
+        args = typing.get_args(annotation)
+        if Ellipsis not in args:
+            return args, True
+    return (annotation,), False

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
-from msgspec import inspect
+from msgspec import Raw, inspect
 
 from .mismatch import Mismatch, from_msgspec, kind
 from .raw import check_raw
@@ -258,7 +258,7 @@ class _Builder:
                 try:
                     key(name)
                 except Mismatch as mismatch:
-                    raise Mismatch(f"{mismatch.text} as a key") from None
+                    raise Mismatch(f"key: {mismatch.text}") from None
             if not (floats and _all_finite(value.values())):
                 for name, element in value.items():
                     _member(item, element, name)
@@ -322,7 +322,6 @@ def _member(check: Check, element: Any, name: Any) -> None:
         raise mismatch.within(f".{name}") from None
 
 
-_RAW = "any JSON"
 _LEAVES: dict[type[inspect.Type], Check] = {
     inspect.AnyType: _nothing,
     inspect.NoneType: _null,
@@ -340,6 +339,15 @@ _LEAVES: dict[type[inspect.Type], Check] = {
 }
 
 
+_PYTHON: dict[type[inspect.Type], Any] = {
+    inspect.RawType: Raw,
+    inspect.StrType: str,
+    inspect.BytesType: (bytes, bytearray, memoryview),
+    inspect.DateTimeType: datetime.datetime,
+    inspect.DateType: datetime.date,
+}
+
+
 def _guard(node: inspect.Type) -> Callable[[Any], bool]:
     """Return whether a value is meant to be this member of a union, judged by its Python type alone."""
     node = unwrap(node)
@@ -351,11 +359,7 @@ def _guard(node: inspect.Type) -> Callable[[Any], bool]:
         return lambda value: isinstance(value, dict)
     if isinstance(node, (inspect.CollectionType, inspect.TupleType)):
         return lambda value: isinstance(value, (list, tuple, set, frozenset))
-    cls: Any = getattr(node, "cls", None)
-    if isinstance(node, inspect.DateTimeType):
-        cls = datetime.datetime
-    if cls is None:
-        return lambda value: False
+    cls: Any = getattr(node, "cls", None) or _PYTHON.get(type(node), ())
     cls = typing.get_origin(cls) or cls
     return lambda value: isinstance(value, cls)
 

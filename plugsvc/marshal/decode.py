@@ -12,9 +12,13 @@ from msgspec.json import Decoder
 from .checks import Check, residual
 from .mismatch import TOO_DEEP, Mismatch, from_msgspec
 from .repair import mend_nulls, mend_text
+from .tree import extra, reaches
+from .types import FLOAT32
 
 __all__ = ["ArrayDecoder"]
 
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_LONG = b"0" * 19
 _elements = Decoder(list[Raw]).decode
 
 
@@ -34,6 +38,7 @@ class ArrayDecoder:
         self._residual: list[tuple[int, Check]] = [
             (index, check) for index, node in enumerate(nodes) if (check := residual(node)) is not None
         ]
+        self._only_integers = not any(reaches(node, lambda part: extra(part) == FLOAT32) for node in nodes)
 
     def decode(self, data: bytes | Raw | None) -> tuple[Any, ...]:
         """Return the values in `data`, which is a JSON array, or None for nothing at all.
@@ -47,8 +52,10 @@ class ArrayDecoder:
             raise Mismatch(TOO_DEEP) from None
         except Exception as error:
             values = self._second_try(data, error)
-        for index, check in self._residual:
-            if index < len(values):
+        if self._residual and not (self._only_integers and _has_small_integers(data)):
+            for index, check in self._residual:
+                if index >= len(values):  # left out, as everything after it
+                    break
                 try:
                     check(values[index])
                 except Mismatch as mismatch:
@@ -95,6 +102,11 @@ class ArrayDecoder:
         if self._required < most:
             return f"{self._required} to {most} {self._noun}s"
         return f"{most} {self._noun}{'' if most == 1 else 's'}"
+
+
+def _has_small_integers(data: bytes | Raw | None) -> bool:
+    """Return True when no integer in this JSON can be out of any 64-bit range: no 19 digits follow one another."""
+    return data is not None and _LONG not in bytes(data).translate(_DIGITS_TO_ZERO)
 
 
 def _decoder(annotations: tuple[Any, ...]) -> Any:

@@ -7,8 +7,12 @@ it, but writes NaN and infinities as null, and a Raw as it is.
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import decimal
+import enum
 import math
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,7 +25,18 @@ from .raw import check_raw
 
 __all__ = ["to_json"]
 
-_SCALARS = frozenset((str, int, float, bool, type(None), bytes))
+_FINE = frozenset((str, int, bool, type(None), bytes))
+_SCALARS = _FINE | {float}
+_AS_THEY_ARE = (
+    bytes,
+    bytearray,
+    memoryview,
+    datetime.datetime,
+    datetime.date,
+    datetime.time,
+    uuid.UUID,
+    decimal.Decimal,
+)
 
 
 def _plain(value: Any) -> Any:
@@ -56,13 +71,51 @@ def to_json(values: tuple[Any, ...] | list[Any], *, untyped: bool) -> bytes:
         data = _with_replacements(values)
     except Exception as error:
         raise _explain(values, error) from error
-    if untyped:
-        # The encoder writes what is not finite as null: without a null there is none.
-        if b"null" in data:
-            _refuse_not_finite(values)
-        if any(type(value) not in _SCALARS for value in values):
-            _check_raws(values)
+    if untyped and not _FINE.issuperset(map(type, values)) and not _is_ordinary(values, data):
+        _refuse_hidden(values)
     return data
+
+
+def _is_ordinary(values: Any, data: bytes) -> bool:
+    """Return True when there is no Raw in `values` and no float that is not finite; False when that takes a closer look.
+
+    `data` is what the encoder has made of them; so they have an end.
+    """
+    if len(data) > _SMALL:
+        # Where there is no null, nothing has become one; and `to_builtins` is a quick way to see that there is no Raw,
+        # which it does not take.
+        if b"null" in data and not _all_ordinary(values):
+            return False
+        try:
+            msgspec.to_builtins(values, builtin_types=_AS_THEY_ARE, enc_hook=_plain)
+        except Exception:
+            return False
+        return True
+    return _all_ordinary(values)
+
+
+def _all_ordinary(values: Any) -> bool:
+    todo: list[Any] = [values]
+    for value in todo:  # which grows meanwhile
+        kind = type(value)
+        if kind is dict:
+            inside: Any = value.values()
+        elif kind is list or kind is tuple:
+            inside = value
+        elif kind is Raw:
+            return False
+        elif kind is float:
+            inside = (value,)
+        else:
+            inside = [item for _, item in _children(value)]
+        kinds = set(map(type, inside))
+        if not kinds <= _FINE:
+            # A sum is not finite if one of its terms is not.
+            if float in kinds and not math.isfinite(sum(item for item in inside if type(item) is float)):
+                return False
+            if not kinds <= _SCALARS:
+                todo += [item for item in inside if type(item) not in _SCALARS]
+    return True
 
 
 def _with_replacements(values: tuple[Any, ...] | list[Any]) -> bytes:
@@ -140,10 +193,16 @@ def _places(values: Any) -> Iterator[tuple[str, Any]]:
             path.pop()
 
 
-def _refuse_not_finite(values: Any) -> None:
+def _refuse_hidden(values: Any) -> None:
+    """Raise `Mismatch` for what the encoder has let through and JSON cannot carry."""
     for path, item in _places(values):
         if isinstance(item, float) and not math.isfinite(item):
             raise Mismatch(f"expected a finite float, got {float(item)}", path)
+        if isinstance(item, Raw):
+            try:
+                check_raw(item)
+            except Mismatch as mismatch:
+                raise mismatch.within(path) from None
 
 
 def _explain(values: Any, error: Exception) -> Mismatch:
@@ -168,47 +227,18 @@ def _explain(values: Any, error: Exception) -> Mismatch:
 def _problem(value: Any) -> str | None:
     if type(value) in _SCALARS:
         return None
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, (str, int, float, *_AS_THEY_ARE, enum.Enum)) or isinstance(key, bool):
+                return f"expected str as a key, got {kind(key)}"
     try:
         _encode(value)
     except UnicodeEncodeError:
         return None
     except TypeError as error:
-        if isinstance(value, Mapping) and "keys" in str(error):
-            return "the keys of a JSON object are strings"
         if str(error).startswith(("JSON cannot carry", "Encoding objects")):
             return f"JSON cannot carry {kind(value)}"
         return f"JSON cannot carry {kind(value)}: {error}"
     except Exception as error:
         return f"JSON cannot carry {kind(value)}: {type(error).__name__}: {error}"
     return None
-
-
-def _check_raws(values: Any) -> None:
-    """Check every Raw in `values`, which has been encoded: so it has an end.
-
-    The types of many values are looked at in one go, and only what may have something in it is looked into.
-    """
-    todo: list[Any] = [values]
-    while todo:
-        value = todo.pop()
-        if isinstance(value, Mapping):
-            inside: Any = value.values()
-        elif isinstance(value, (list, tuple, set, frozenset)):
-            inside = value
-        elif isinstance(value, Raw):
-            _locate_raw(values, value)
-            continue
-        elif _has_fields(value):
-            inside = [item for _, item in _members(value)]
-        else:
-            continue
-        if not _SCALARS.issuperset(map(type, inside)):
-            todo += [item for item in inside if type(item) not in _SCALARS]
-
-
-def _locate_raw(values: Any, raw: Raw) -> None:
-    try:
-        check_raw(raw)
-    except Mismatch as mismatch:
-        path = next((path for path, item in _places(values) if item is raw), "")
-        raise Mismatch(mismatch.text, path) from None

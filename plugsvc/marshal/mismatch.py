@@ -49,6 +49,5 @@ def from_msgspec(error: Exception) -> Mismatch:
     match = _parts(str(error))
     assert match is not None  # every text matches
     text = match[1].replace("`", "")
-    if "`key` in" in str(error):
-        text += " as a key"
-    return Mismatch(text[:1].lower() + text[1:], match[2] or "")
+    text = text[:1].lower() + text[1:]
+    return Mismatch(f"key: {text}" if "`key` in" in str(error) else text, match[2] or "")

@@ -91,7 +91,7 @@ def describe(annotation: Any) -> inspect.Type:
     except RecursionError as error:
         raise Unsupported(f"{show(annotation)} is nested too deeply") from error
     except Exception as error:
-        raise Unsupported(str(error)) from error
+        raise Unsupported(str(error).replace("`", "")) from error
     for part in _walk(node):
         problem = _problem(part)
         if problem:

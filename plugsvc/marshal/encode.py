@@ -27,16 +27,10 @@ __all__ = ["to_json"]
 
 _FINE = frozenset((str, int, bool, type(None), bytes))
 _SCALARS = _FINE | {float}
-_AS_THEY_ARE = (
-    bytes,
-    bytearray,
-    memoryview,
-    datetime.datetime,
-    datetime.date,
-    datetime.time,
-    uuid.UUID,
-    decimal.Decimal,
-)
+_TIMES = (datetime.datetime, datetime.date, datetime.time)
+_AS_THEY_ARE = (bytes, bytearray, memoryview, *_TIMES, uuid.UUID, decimal.Decimal)
+_SMALL = 16384
+"""Up to how many bytes of JSON it is quickest to look at values one by one."""
 
 
 def _plain(value: Any) -> Any:
@@ -77,7 +71,7 @@ def to_json(values: tuple[Any, ...] | list[Any], *, untyped: bool) -> bytes:
 
 
 def _is_ordinary(values: Any, data: bytes) -> bool:
-    """Return True when there is no Raw in `values` and no float that is not finite; False when that takes a closer look.
+    """Return True when there is no Raw in `values` and every float is finite; False when that takes a closer look.
 
     `data` is what the encoder has made of them; so they have an end.
     """
@@ -97,15 +91,15 @@ def _is_ordinary(values: Any, data: bytes) -> bool:
 def _all_ordinary(values: Any) -> bool:
     todo: list[Any] = [values]
     for value in todo:  # which grows meanwhile
-        kind = type(value)
-        if kind is dict:
+        own = type(value)
+        if own is dict:
             inside: Any = value.values()
-        elif kind is list or kind is tuple:
+        elif own is list or own is tuple:
             inside = value
-        elif kind is Raw:
+        elif isinstance(value, Raw):
             return False
-        elif kind is float:
-            inside = (value,)
+        elif isinstance(value, float):
+            inside = (float(value),)
         else:
             inside = [item for _, item in _children(value)]
         kinds = set(map(type, inside))

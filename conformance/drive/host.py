@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
-import shutil
-import socket
-import sys
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from conformance.drive import probe
 from conformance.drive.capabilities import Role, Testee
 from conformance.drive.process import Child, describe_status
+from conformance.drive.rendezvous import Rendezvous
 from conformance.drive.session import Session
 from conformance.oracle import strict
 from conformance.oracle.values import Type, difference, type_name
-from conformance.outcomes import Fault, HarnessError, Unsupported
+from conformance.outcomes import CaseProblem, Fault, HarnessError, Unsupported
 from conformance.requirements import Side
 
 NAMESPACE = "conformance"
@@ -42,29 +37,21 @@ class HostSession(Session):
     ) -> None:
         """Start the host on the probe.
 
-        ``info`` says how the probe's ``info`` behaves, ``opens=False`` makes it ignore its URLs, ``plugin`` names
-        another executable instead of the probe.
+        ``info`` says how the probe's ``info`` behaves, ``opens=False`` lets it open its URLs only when it is told to,
+        ``plugin`` names another executable instead of the probe.
         """
         super().__init__(patience=patience, scale=scale)
         role = testee.role(Side.HOST)
         assert role is not None
         self.role: Role = role
-        self._folder = tempfile.mkdtemp(prefix="conformance-")
-        self._hellos: list[dict[str, Any]] = []
-        self._socks: list[socket.socket] = []
-        self._run: socket.socket | None = None
-        self._answers: list[dict[str, Any]] = []
-        self._fds: list[int] = []
         self._opens = opens
         self._sequence = 0
         self._replies: dict[int, list[dict[str, Any]]] = {}
         self._order: list[int] = []
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._named: list[str] | None = None
+        self.probe = Rendezvous(self.pump, {"info": info or {}, "open": opens})
         try:
-            self._listener.bind(f"{self._folder}/probe.sock")
-            self._listener.listen(8)
-            self.pump.watch(self._listener.fileno(), self._accept)
-            executable = plugin or self._write_probe({"info": info or {}, "open": opens})
+            executable = plugin or self.probe.executable
             argv = [*testee.argv, *role.path, *(["--bind", bind] if bind else []), executable, *args]
             self.child = Child(self.pump, argv)
             self.child.keep_stdout()
@@ -72,48 +59,26 @@ class HostSession(Session):
             self.close()
             raise
 
-    def _write_probe(self, config: dict[str, Any]) -> str:
-        config["rendezvous"] = f"{self._folder}/probe.sock"
-        Path(self._folder, "config.json").write_text(json.dumps(config), encoding="utf-8")
-        words = [sys.executable, "-I", "-S", probe.__file__, f"{self._folder}/config.json"]
-        path = Path(self._folder, "probe")
-        path.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
-        path.chmod(0o755)
-        return str(path)
+    @contextmanager
+    def trying(self, what: str) -> Iterator[None]:
+        """Put ``what`` before the message of a problem inside; for cases that try one thing after the other."""
+        try:
+            yield
+        except CaseProblem as problem:
+            problem.message = f"{what}: {problem.message}"
+            raise
 
     # --- the probe -----------------------------------------------------------------------------
 
-    def _accept(self) -> None:
-        sock, _ = self._listener.accept()
-        sock.setblocking(True)
-        self._socks.append(sock)
-        self.pump.watch(sock.fileno(), lambda: self._heard(sock))
-
-    def _heard(self, sock: socket.socket) -> None:
-        data, fds, _, _ = socket.recv_fds(sock, 1 << 16, 4)
-        self._fds.extend(fds)
-        if not data:
-            self.pump.unwatch(sock.fileno())
-            self._socks.remove(sock)
-            sock.close()
-            return
-        message = json.loads(data)
-        if "phase" not in message:
-            self._answers.append(message)
-            return
-        self._hellos.append(message)
-        if message["phase"] == "run":
-            self._run = sock
-
     def hello(self) -> dict[str, Any]:
         """What the probe reported of itself when the host executed it."""
-        self.wait(lambda: self._run is not None, "the execution of the plugin")
-        return next(message for message in self._hellos if message["phase"] == "run")
+        self.wait(lambda: self.executed, "the execution of the plugin")
+        return self.probe.reports("run")[0]
 
     @property
     def executed(self) -> bool:
         """Whether the host has executed the plugin (discovery does not count)."""
-        return self._run is not None
+        return bool(self.probe.reports("run"))
 
     def connect(self) -> None:
         """Wait until the probe has opened the connection, and take it over."""
@@ -122,33 +87,49 @@ class HostSession(Session):
         self.hello()
         if not self._opens:
             raise HarnessError("this probe does not open its connection")
-        self.wait(lambda: bool(self._answers), "a connection that the plugin can open")
-        answer = self._answers.pop(0)
+        self.wait(lambda: bool(self.probe.answers), "a connection that the plugin can open")
+        answer = self.probe.answers.pop(0)
         if "error" in answer:
             raise Fault(
                 "the plugin cannot open what the host offered",
                 expected="URLs that the plugin can open",
                 seen=f"{answer['error']} for {self.urls()}",
             )
-        fds = self._fds
-        self.wire.attach(fds[0], fds[-1])
-        self._fds = []
+        fds, self.probe.fds = self.probe.fds, []
+        self.wire.attach(fds[0], fds[1] if len(fds) > 1 else os.dup(fds[0]))
+
+    def open(self, *, writer_first: bool = False) -> None:
+        """Have a probe that was started with ``opens=False`` open its URLs after all, and take the connection over."""
+        self.tell(open="writer-first" if writer_first else "reader-first")
+        self._opens = True
+        self.connect()
 
     def urls(self) -> list[str]:
         """The URLs that the host gave on the command line."""
         words = self.hello()["argv"]
         return [words[i + 1] for i, word in enumerate(words[:-1]) if word == "--host"]
 
+    def need_two_streams(self) -> None:
+        """Raises Unsupported where reader and writer are one stream, which cannot be closed by halves."""
+        if len(self.urls()) < 2:
+            raise Unsupported("this bind is a single duplex stream; one direction of it cannot be closed alone")
+
     def tell(self, **order: Any) -> None:
         """Give the probe an order."""
         self.hello()
-        assert self._run is not None
-        self._run.send(json.dumps(order).encode())
+        if not self.probe.tell(order):
+            raise Fault("the host ended its plugin", expected="a plugin that runs until it ends by itself")
 
     def answer(self) -> dict[str, Any]:
         """The probe's next answer to an order."""
-        self.wait(lambda: bool(self._answers), "the plugin's own work", owed_by="the plugin, run by the host,")
-        return self._answers.pop(0)
+        self.wait(
+            lambda: bool(self.probe.answers) or self.probe.gone,
+            "the plugin's own work",
+            owed_by="the plugin, run by the host,",
+        )
+        if not self.probe.answers:
+            raise Fault("the host ended its plugin", expected="a plugin that runs until it ends by itself")
+        return self.probe.answers.pop(0)
 
     # --- the connection ------------------------------------------------------------------------
 
@@ -156,15 +137,31 @@ class HostSession(Session):
         """Send a request and return its sequence."""
         self.connect()
         if sequence is None:
-            self._sequence += 1
-            sequence = self._sequence
-        message = {"sequence": sequence, "type": type_, "namespace": namespace, **keys}
-        self.send(strict.dumps(message) + b"\n")
+            sequence = self.fresh()
+        self.send_message({"sequence": sequence, "type": type_, "namespace": namespace, **keys})
         return sequence
+
+    def send_message(self, message: dict[str, Any]) -> None:
+        """Send a whole message."""
+        self.connect()
+        self.send(strict.dumps(message) + b"\n")
+
+    def fresh(self) -> int:
+        """A sequence that was not used before."""
+        self._sequence += 1
+        return self._sequence
 
     def call(self, name: str, *args: Any, namespace: str = NAMESPACE, sequence: int | None = None) -> int:
         """Send a call and return its sequence."""
         return self.request("call", namespace, name=name, args=list(args), sequence=sequence)
+
+    def call_raw(self, name: str, args: bytes, *, namespace: str = NAMESPACE, wait: bool = True) -> int:
+        """Send a call whose ``args`` are these bytes, and return its sequence; ``wait`` as in `send`."""
+        self.connect()
+        sequence = self.fresh()
+        head = strict.dumps({"sequence": sequence, "type": "call", "namespace": namespace, "name": name})
+        self.send(head[:-1] + b',"args":' + args + b"}\n", wait=wait)
+        return sequence
 
     def need(self, *types: Type) -> None:
         """Raises Unsupported unless the testee has an ``echo_T`` for each type."""
@@ -176,6 +173,20 @@ class HostSession(Session):
         """Call the ``echo_T`` of a type; Unsupported where the testee has none."""
         self.need(of)
         return self.call(f"echo_{type_name(of)}" if of != "any" else "echo", value)
+
+    def services(self) -> list[str]:
+        """What the host says that the namespace ``conformance`` has."""
+        if self._named is None:
+            named = self.reply(self.request("listServices")).get("services") or []
+            if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+                raise Fault("the services are no array of strings", seen=repr(named)[:300])
+            self._named = named
+        return self._named
+
+    def need_service(self, name: str) -> None:
+        """Raises Unsupported where the host does not name an optional service."""
+        if name not in self.services():
+            raise Unsupported(f"the testee has no service {name}")
 
     def _sort(self) -> None:
         while self.wire.frames:
@@ -210,6 +221,11 @@ class HostSession(Session):
         reply.pop(_BYTES)
         return reply
 
+    def reply_or_end(self, sequence: int) -> dict[str, Any] | None:
+        """The reply to a request, or None where the host ended the connection instead."""
+        self.wait(lambda: self._has(sequence) or self.wire.eof, f"the reply to request {sequence}, or the end")
+        return self.reply(sequence) if self._has(sequence) else None
+
     def raw_reply(self, sequence: int) -> bytes:
         """The reply to a request as the bytes that came."""
         self.connect()
@@ -227,9 +243,15 @@ class HostSession(Session):
         self._sort()
         return list(self._order)
 
-    def results(self, sequence: int, *meant: Any, types: Sequence[Type] | None = None) -> list[Any]:
+    def results(
+        self,
+        sequence: int,
+        *meant: Any,
+        types: Sequence[Type] | None = None,
+        patience: float | None = None,
+    ) -> list[Any]:
         """Expect a successful reply with exactly these results."""
-        reply = self.reply(sequence)
+        reply = self.reply(sequence, patience=patience)
         if reply.get("error") is not None:
             raise Fault(
                 "the call failed",
@@ -265,33 +287,55 @@ class HostSession(Session):
         self.results(self.call("add", 40, 2), 42)
 
     def no_more(self, seconds: float = 0.15) -> None:
-        """Check that no reply comes that was not asked for."""
-        if not self.holds(lambda: not self.wire.frames and not self.wire.in_message, seconds):
-            raise Fault("the host sent a reply too many", expected="nothing on the connection")
+        """Check that no reply comes, or has come, that was not asked for."""
+
+        def quiet() -> bool:
+            self._sort()
+            return not any(self._replies.values()) and not self.wire.in_message
+
+        if not self.holds(quiet, seconds):
+            unasked = [reply for replies in self._replies.values() for reply in replies]
+            raise Fault(
+                "the host sent a reply too many", expected="nothing on the connection", seen=repr(unasked)[:300]
+            )
 
     # --- the end -------------------------------------------------------------------------------
 
     def leave(self, status: int = 0) -> None:
-        """Close the connection and have the plugin exit with ``status``."""
-        self.connect()
+        """Close the connection and have the plugin exit with ``status``.
+
+        A host that has ended the plugin already is judged by what it says of it, see `ended`.
+        """
+        self.hello()
         self.wire.close()
-        self.tell(exit=status)
+        self.probe.tell({"exit": status})
+
+    def die(self, signal: str) -> None:
+        """Have the plugin die by a signal, the connection with it."""
+        self.tell(signal=signal)
+        self.wait(lambda: self.probe.gone, f"the plugin's death by {signal}", may_end=True, owed_by="the plugin")
+        self.wire.close()
+
+    def broken_off(self, why: str) -> None:
+        """Expect the host to end the connection and, although the plugin then exits 0, to report a failure."""
+        with self.trying(why):
+            self.eof("end of file on the connection, which the host ends")
+        self.leave(0)
+        self.ended(why=f"{why}, and the plugin exits 0", success=False)
 
     def ended(self, *, why: str, success: bool, says: str | None = None) -> str:
         """Expect the host to end by itself, with success or with a failure; returns its standard error.
 
-        ``says`` must then stand in what the host printed on standard error.
+        A failure must be told in a line on standard error, in which the pattern ``says`` must be found.
         """
         child = self.child
         assert child is not None
-        self.wait(lambda: child.ended and child.stderr_channel.eof, f"the end of the host ({why})", may_end=True)
-        status, text = child.status or 0, child.stderr.text()
+        self.wait(lambda: child.ended, f"the end of the host ({why})", may_end=True)
+        self.pump.until(lambda: child.stderr_channel.eof, self.now() + 0.5)  # a plugin may hold it open
+        status, text = child.status or 0, child.stderr.text().replace(self.probe.folder, "FOLDER")
         if status < 0:
             raise Fault(
-                f"{why}: the host died",
-                expected="an exit status",
-                seen=describe_status(status),
-                note=text[-800:],
+                f"{why}: the host died", expected="an exit status", seen=describe_status(status), note=text[-800:]
             )
         if success and status != 0:
             raise Fault(
@@ -313,19 +357,18 @@ class HostSession(Session):
                 expected="a line on standard error",
                 seen="nothing",
             )
-        if says is not None and says not in text:
-            raise Fault(f"{why}: the host does not name it", expected=f"{says!r} on standard error", seen=text[-400:])
+        if says is not None and not re.search(says, text):
+            raise Fault(
+                f"{why}: the host does not name it",
+                expected=f"{says!r} to be found on standard error",
+                seen=text[-400:],
+            )
         return text
 
     def close(self) -> None:
         """Kill and reap host and probe, close every descriptor."""
-        for sock in self._socks:
-            sock.close()  # the probe ends by itself at this, the kill of leftovers is for the rest
-        self._listener.close()
         super().close()
-        for fd in self._fds:
-            os.close(fd)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self.probe.close()
 
 
 _BYTES = "\0bytes"

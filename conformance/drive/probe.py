@@ -35,22 +35,23 @@ MANIFEST = {
 }
 
 
-def streams() -> dict[int, str | None]:
-    """What the standard streams are: a path as procfs gives it, or null for a closed one."""
-    found: dict[int, str | None] = {}
+def streams() -> list[list[int] | None]:
+    """What the standard streams are: device and inode of each, or null for a closed one."""
+    found: list[list[int] | None] = []
     for fd in (0, 1, 2):
         try:
-            found[fd] = os.readlink(f"/proc/self/fd/{fd}")
+            seen = os.fstat(fd)
+            found.append([seen.st_dev, seen.st_ino])
         except OSError:
-            found[fd] = None
+            found.append(None)
     return found
 
 
-def hello(config: dict[str, Any], phase: str, closed: dict[int, str | None]) -> socket.socket:
+def hello(config: dict[str, Any], phase: str, found: list[list[int] | None]) -> socket.socket:
     """Report to the suite; the socket stays open as long as the process lives."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     sock.connect(config["rendezvous"])
-    report = {"phase": phase, "pid": os.getpid(), "argv": sys.argv[2:], "streams": closed}
+    report = {"phase": phase, "pid": os.getpid(), "argv": sys.argv[2:], "streams": found}
     sock.send(json.dumps(report).encode())
     return sock
 
@@ -58,20 +59,32 @@ def hello(config: dict[str, Any], phase: str, closed: dict[int, str | None]) -> 
 def info(config: dict[str, Any], sock: socket.socket) -> None:
     """The discovery subcommand, in whatever way the case wants it."""
     behaviour = config.get("info", {})
+    if behaviour.get("stderr"):
+        write_all(2, behaviour["stderr"].encode() * behaviour.get("times", 1))
     manifest = {**MANIFEST, **behaviour.get("manifest", {})}
     chunks = behaviour.get("chunks") or [json.dumps(manifest) + "\n"]
     if behaviour.get("pieces"):
         text = json.dumps(manifest)
         chunks = [text[:10], text[10:60], text[60:], "\n"]
     for chunk in chunks:
-        os.write(1, chunk.encode())
+        write_all(1, chunk.encode())
         if len(chunks) > 1:
             time.sleep(0.02)  # the host shall see separate writes
-    if behaviour.get("stderr"):
-        os.write(2, behaviour["stderr"].encode())
-    if behaviour.get("hang"):
-        sock.recv(1)  # until the suite goes away
+    if behaviour.get("signal"):
+        die(behaviour["signal"])
     os._exit(behaviour.get("exit", 0))
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write everything, however long it takes."""
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def die(name: str) -> None:
+    """Die by a signal."""
+    os.kill(os.getpid(), getattr(signal, name))
+    time.sleep(60)  # the signal is on its way
 
 
 def path_of(url: str) -> bytes:
@@ -92,57 +105,62 @@ def path_of(url: str) -> bytes:
     return bytes(out)
 
 
-def open_streams(urls: list[str]) -> list[int]:
-    """The descriptors of one duplex stream or of two one-way streams."""
+def open_streams(urls: list[str], order: str) -> list[int]:
+    """The descriptors of one duplex stream, or of two one-way streams: the one to read, then the one to write."""
     if len(urls) == 1:
         return [os.open(path_of(urls[0]), os.O_RDWR | os.O_NOCTTY)]
-    reader = os.open(path_of(urls[0]), os.O_RDONLY)
-    return [reader, os.open(path_of(urls[1]), os.O_WRONLY)]
+    how = {0: os.O_RDONLY, 1: os.O_WRONLY}
+    fds = {i: os.open(path_of(urls[i]), how[i]) for i in ((1, 0) if order == "writer-first" else (0, 1))}
+    return [fds[0], fds[1]]
+
+
+def connect(urls: list[str], order: str, sock: socket.socket) -> None:
+    """Open the connection and hand it to the suite."""
+    try:
+        fds = open_streams(urls, order)
+    except (OSError, ValueError, IndexError) as error:
+        sock.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
+        os._exit(98)
+    socket.send_fds(sock, [json.dumps({"opened": len(fds)}).encode()], fds)
+    for name in os.listdir("/proc/self/fd"):  # also inherited ones: the suite alone holds the connection now
+        if int(name) > 2 and int(name) != sock.fileno():
+            try:
+                os.close(int(name))
+            except OSError:
+                continue
 
 
 def main() -> None:
     """Do as told."""
-    closed = streams()  # before anything is opened: the first free descriptors are those of closed streams
+    found = streams()  # before anything is opened: the first free descriptors are those of closed streams
     for fd in (0, 1, 2):
-        if closed[fd] is None:
+        if found[fd] is None:
             os.open(os.devnull, os.O_RDWR)
     with open(sys.argv[1], encoding="utf-8") as file:
         config = json.load(file)
     words = sys.argv[2:]
     if words == ["info"]:
-        info(config, hello(config, "info", closed))
-    sock = hello(config, "run", closed)
+        info(config, hello(config, "info", found))
+    sock = hello(config, "run", found)
     urls = [words[i + 1] for i, word in enumerate(words[:-1]) if word == "--host"]
     if config.get("open", True):
-        try:
-            fds = open_streams(urls)
-        except (OSError, ValueError) as error:
-            sock.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
-            os._exit(98)
-        socket.send_fds(sock, [json.dumps({"opened": len(fds)}).encode()], fds)
-        for name in os.listdir("/proc/self/fd"):  # also inherited ones: the suite alone holds the connection now
-            if int(name) > 2 and int(name) != sock.fileno():
-                try:
-                    os.close(int(name))
-                except OSError:
-                    continue
+        connect(urls, "reader-first", sock)
     while True:
         order = sock.recv(1 << 16)
         if not order:
             os._exit(99)
-        obey(json.loads(order), sock)
+        obey(json.loads(order), urls, sock)
 
 
-def obey(order: dict[str, Any], sock: socket.socket) -> None:
+def obey(order: dict[str, Any], urls: list[str], sock: socket.socket) -> None:
     """One order of the suite."""
+    if "open" in order:
+        connect(urls, order["open"], sock)
     if "print" in order:
-        data = order["print"].encode() * order.get("times", 1)
-        while data:
-            data = data[os.write(order.get("to", 1), data) :]
+        write_all(order.get("to", 1), order["print"].encode() * order.get("times", 1))
         sock.send(json.dumps({"printed": True}).encode())
     if "signal" in order:
-        os.kill(os.getpid(), getattr(signal, order["signal"]))
-        time.sleep(60)  # the signal is on its way
+        die(order["signal"])
     if "exit" in order:
         os._exit(order["exit"])
 

@@ -1,0 +1,103 @@
+"""Where the suite meets its probe: the probe reports here, hands over its descriptors, and is given orders."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from conformance.drive import probe
+from conformance.drive.pump import Pump
+
+
+class Rendezvous:
+    """A socket in a private folder, with the probe's executable beside it.
+
+    ``hellos`` are the reports of every start of the probe, ``answers`` what it says afterwards, ``fds`` the
+    descriptors that it handed over and nobody has taken yet.
+    """
+
+    def __init__(self, pump: Pump, config: dict[str, Any]) -> None:
+        self._pump = pump
+        self.folder = tempfile.mkdtemp(prefix="conformance-")
+        self.hellos: list[dict[str, Any]] = []
+        self.answers: list[dict[str, Any]] = []
+        self.fds: list[int] = []
+        self._socks: list[socket.socket] = []
+        self._run: socket.socket | None = None
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self._listener.bind(f"{self.folder}/probe.sock")
+            self._listener.listen(8)
+            self._pump.watch(self._listener.fileno(), self._accept)
+            self.executable = self._write_probe({"rendezvous": f"{self.folder}/probe.sock", **config})
+        except BaseException:
+            self.close()
+            raise
+
+    def _write_probe(self, config: dict[str, Any]) -> str:
+        Path(self.folder, "config.json").write_text(json.dumps(config), encoding="utf-8")
+        words = [sys.executable, "-I", "-S", probe.__file__, f"{self.folder}/config.json"]
+        path = Path(self.folder, "probe")
+        path.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
+        path.chmod(0o755)
+        return str(path)
+
+    def _accept(self) -> None:
+        sock, _ = self._listener.accept()
+        sock.setblocking(True)
+        self._socks.append(sock)
+        self._pump.watch(sock.fileno(), lambda: self._heard(sock))
+
+    def _heard(self, sock: socket.socket) -> None:
+        try:
+            data, fds, _, _ = socket.recv_fds(sock, 1 << 16, 4)
+        except ConnectionResetError:  # the probe died with an order unread
+            data, fds = b"", []
+        self.fds.extend(fds)
+        if not data:
+            self._pump.unwatch(sock.fileno())
+            self._socks.remove(sock)
+            sock.close()
+            return
+        message = json.loads(data)
+        if "phase" not in message:
+            self.answers.append(message)
+            return
+        self.hellos.append(message)
+        if message["phase"] == "run":
+            self._run = sock
+
+    def reports(self, phase: str) -> list[dict[str, Any]]:
+        """The reports of one phase: ``info`` for discovery, ``run`` for execution."""
+        return [message for message in self.hellos if message["phase"] == phase]
+
+    @property
+    def gone(self) -> bool:
+        """Whether the plugin has run and its process is no more."""
+        return self._run is not None and self._run not in self._socks
+
+    def tell(self, order: dict[str, Any]) -> bool:
+        """Give the running plugin an order; False when it is gone."""
+        if self._run is None or self.gone:
+            return False
+        try:
+            self._run.send(json.dumps(order).encode())
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close every descriptor, at which the probe ends by itself, and remove the folder."""
+        for sock in self._socks:
+            sock.close()
+        self._listener.close()
+        for fd in self.fds:
+            os.close(fd)
+        shutil.rmtree(self.folder, ignore_errors=True)

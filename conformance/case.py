@@ -3,7 +3,7 @@
 A case is a pytest function in a ``test_*.py`` module of `conformance.cases`, decorated with `case`. Its id is
 ``side/group/name`` from the names of module and function (``test_plugin_framing.py::test_split_anywhere`` is
 ``plugin/framing/split-anywhere``); a case with variants adds ``[variant]``. The side follows from the fixture that it
-asks for: ``plugin``/``start_plugin``, ``host``/``start_host`` or ``misuse``.
+asks for: ``plugin``, ``start_plugin`` or ``fuzz_plugin``; ``host``, ``start_host`` or ``fuzz_host``; ``misuse``.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ F = TypeVar("F", bound=Callable[..., None])
 _SIDE_OF_FIXTURE = {
     "plugin": Side.PLUGIN,
     "start_plugin": Side.PLUGIN,
+    "fuzz_plugin": Side.PLUGIN,
     "host": Side.HOST,
     "start_host": Side.HOST,
+    "fuzz_host": Side.HOST,
     "misuse": Side.MISUSE,
 }
 ATTRIBUTE = "__conformance_case__"

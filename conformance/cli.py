@@ -76,6 +76,8 @@ def _selection(command: F) -> F:
 @click.option("--profile", type=click.Choice(["quick", "default", "campaign"]), default="default", show_default=True)
 @click.option("--examples", type=click.IntRange(1), metavar="N", help="Generated examples a case.")
 @click.option("--seed", type=int, metavar="N", help="Seed of what is generated (default: drawn, and printed).")
+@click.option("--hours", type=click.FloatRange(0, min_open=True), metavar="H", help="Bound of each generated case.")
+@click.option("--replay", metavar="EXAMPLE", help="Run exactly this generated example, as a failure names it.")
 @click.option("-n", "workers", default="", metavar="N|auto", help="Processes (default: one a core for long runs).")
 @click.option("--json", "json_file", metavar="F", help="Write the JSON report.")
 @click.option("--junit", "junit_file", metavar="F", help="Write a JUnit report.")
@@ -111,6 +113,7 @@ def _run(
     console = Console(width=None if sys.stdout.isatty() else 160)
     for testee in plan.testees:
         console.print(f"testee {testee.name}: {testee.command}", markup=False, highlight=False, soft_wrap=True)
+    click.echo(f"seed: {plan.settings.seed}")
     rows: list[Row] = []
     extra = [f"--junitxml={os.path.abspath(junit_file)}"] if junit_file else []
     workers = workers or ("auto" if total >= PARALLEL_FROM and (os.cpu_count() or 1) > 1 else "0")

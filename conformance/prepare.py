@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from conformance.drive.capabilities import Testee, TesteeError, load
 from conformance.drive.host import HostSession
@@ -33,6 +35,8 @@ def prepare(settings: Settings, commands: Sequence[str]) -> Plan:
     settings.check(testees)
     for testee in testees:
         smoke(testee, settings)
+    if settings.seed is None:
+        settings = replace(settings, seed=random.SystemRandom().randrange(1 << 32))
     return Plan(settings, testees)
 
 

@@ -64,6 +64,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--profile", default="default", choices=["quick", "default", "campaign"], help="how much is generated")
     add("--examples", type=int, metavar="N", help="generated examples a case")
     add("--seed", type=int, metavar="N", help="seed of what is generated")
+    add("--hours", type=float, metavar="H", help="bound of a campaign for each generated case, in hours")
+    add("--replay", metavar="EXAMPLE", help="run exactly this generated example, as a failure names it")
     add("--only-fuzz", action="store_true", help="run the generated cases only")
 
 
@@ -202,6 +204,18 @@ def host(start_host: Any) -> Any:
     made = start_host()
     made.connect()
     return made
+
+
+@pytest.fixture
+def fuzz_plugin(request: pytest.FixtureRequest, subject: Any) -> Iterator[Any]:
+    """Runs generated examples on the testee's plugin side."""
+    yield from _runner(request.config).fuzz(request.node, subject, "plugin")
+
+
+@pytest.fixture
+def fuzz_host(request: pytest.FixtureRequest, subject: Any) -> Iterator[Any]:
+    """Runs generated examples on the testee's host side."""
+    yield from _runner(request.config).fuzz(request.node, subject, "host")
 
 
 @pytest.fixture

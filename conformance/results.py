@@ -18,7 +18,7 @@ REPORT_VERSION = 1
 
 @dataclass
 class Row:
-    """What came of one variant of a case on one subject; ``duration`` is in seconds."""
+    """What came of one variant of a case on one subject; ``duration`` is in seconds, ``generated`` counts calls."""
 
     case: str
     testee: str
@@ -34,6 +34,7 @@ class Row:
     stderr: str = ""
     stacks: str = ""
     reason: str = ""
+    generated: int = 0
 
     @property
     def counts(self) -> bool:
@@ -61,6 +62,7 @@ def summary(rows: Iterable[Row]) -> dict[str, Any]:
         "total": len(rows),
         **{outcome.value: counts.get(outcome, 0) for outcome in Outcome},
         "must_failed": sum(row.outcome in FAULTS and row.level == Level.MUST for row in rows),
+        "generated": sum(row.generated for row in rows),
         "should_failed": sum(row.outcome in FAULTS and row.level != Level.MUST for row in rows),
     }
 

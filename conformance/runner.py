@@ -21,6 +21,7 @@ from conformance.drive.misuse import MisuseSession
 from conformance.drive.plugin import PluginSession
 from conformance.drive.process import become_subreaper, kill_leftovers, protect_children
 from conformance.drive.session import Session
+from conformance.fuzz.engine import Choices, Fuzz
 from conformance.known import KnownFailuresError
 from conformance.outcomes import FAULTS, CaseProblem, ExitCode, Outcome, Unsupported
 from conformance.prepare import REFERENCE, prepare
@@ -30,6 +31,7 @@ from conformance.results import Row, report, verdict
 from conformance.settings import Plan, Settings, Subject, UsageError
 
 _SESSIONS = pytest.StashKey[list[Session]]()
+_FUZZ = pytest.StashKey[Fuzz]()
 _STARTED = pytest.StashKey[float]()
 
 
@@ -83,10 +85,7 @@ class Runner:
         lack = case.lacking(role.takes, role.features)
         if lack:
             raise Unsupported(lack)
-        if not self._subreaper:
-            become_subreaper()
-            protect_children()
-            self._subreaper = True
+        self._adopt()
         started: list[Session] = []
         item.stash[_SESSIONS] = started
 
@@ -97,6 +96,40 @@ class Runner:
 
         yield start
         for session in started:
+            session.close()
+        kill_leftovers()
+
+    def _adopt(self) -> None:
+        if not self._subreaper:
+            become_subreaper()
+            protect_children()
+            self._subreaper = True
+
+    def fuzz(self, item: pytest.Function, subject: Subject, kind: str) -> Iterator[Fuzz]:
+        """The fixture behind ``fuzz_plugin`` and ``fuzz_host``."""
+        role = subject.testee.role(subject.side)
+        assert role is not None
+        lack = _case(item).lacking(role.takes, role.features)
+        if lack:
+            raise Unsupported(lack)
+        self._adopt()
+        last: list[Session] = []
+        item.stash[_SESSIONS] = last  # only the last process: its wire shows the smallest example
+
+        def start() -> Session:
+            session = self._start(subject, kind)
+            for old in last:
+                old.close()
+            last[:] = [session]
+            if isinstance(session, HostSession):
+                session.connect()
+            return session
+
+        settings = self.settings
+        choices = Choices(settings.profile, settings.examples, settings.seed or 0, settings.hours, settings.replay)
+        made = item.stash[_FUZZ] = Fuzz(start, role, choices)
+        yield made
+        for session in last:
             session.close()
         kill_leftovers()
 
@@ -147,8 +180,10 @@ class Runner:
             level=case.level.value,
             outcome=Outcome.PASSED,
             duration=round(time.time() - item.stash.get(_STARTED, call.start), 6),
-            reproduce=self._reproduce(subject, case_id),
+            reproduce=self._reproduce(subject, case_id, item.stash.get(_FUZZ, None)),
         )
+        if _FUZZ in item.stash:
+            row.generated = item.stash[_FUZZ].counts.calls
         if call.excinfo is not None:
             sessions = item.stash.get(_SESSIONS, [])
             for session in sessions:
@@ -157,7 +192,7 @@ class Runner:
                 row.stacks += session.stacks[-8000:]
         return row
 
-    def _reproduce(self, subject: Subject, case_id: str) -> str:
+    def _reproduce(self, subject: Subject, case_id: str, fuzz: Fuzz | None) -> str:
         words = ["plugsvc-conformance", "run"]
         if subject.testee.command != REFERENCE:
             words += ["--testee", subject.testee.command]
@@ -170,6 +205,10 @@ class Runner:
             words += ["--timeout", f"{self.settings.timeout:g}"]
         if self.settings.scale != 1.0:
             words += ["--scale", f"{self.settings.scale:g}"]
+        if fuzz is not None and fuzz.blob:
+            words += ["--replay", fuzz.blob]
+        elif fuzz is not None:
+            words += ["--seed", str(self.settings.seed), "--examples", str(fuzz.choices.max_examples)]
         return shlex.join(words)
 
     def _apply_known(self, row: Row) -> None:
@@ -241,6 +280,8 @@ def _plan(config: pytest.Config) -> Plan:
         profile=option.profile,
         examples=option.examples,
         seed=option.seed,
+        hours=option.hours,
+        replay=option.replay,
         only_generated=option.only_fuzz,
         known_failures=tuple(option.known_failures),
     )

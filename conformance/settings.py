@@ -47,6 +47,8 @@ class Settings:
     profile: str = "default"
     examples: int | None = None
     seed: int | None = None
+    hours: float | None = None
+    replay: str | None = None
     only_generated: bool = False
     known_failures: tuple[str, ...] = ()
 

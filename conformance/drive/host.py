@@ -133,6 +133,12 @@ class HostSession(Session):
 
     # --- the connection ------------------------------------------------------------------------
 
+    def reserve(self, count: int) -> int:
+        """The first of ``count`` sequences that nothing else uses."""
+        first = self._sequence + 1
+        self._sequence += count
+        return first
+
     def request(self, type_: str, namespace: str = NAMESPACE, *, sequence: int | None = None, **keys: Any) -> int:
         """Send a request and return its sequence."""
         self.connect()

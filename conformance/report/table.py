@@ -75,6 +75,8 @@ def closing_lines(rows: Iterable[Row]) -> list[str]:
     lines = [f"{counts['total']} cases: {', '.join(words) or 'none'}"]
     if counts["must_failed"] or counts["should_failed"]:
         lines.append(f"MUST failed: {counts['must_failed']}; SHOULD failed: {counts['should_failed']}")
+    if counts["generated"]:
+        lines.append(f"generated calls: {counts['generated']:,}")
     return lines
 
 

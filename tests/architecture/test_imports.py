@@ -24,7 +24,7 @@ FIRST_IMPORTS_OF_THE_SUITE: list[set[str]] = [
     {"outcomes", "requirements", "oracle"},
     {"drive"},
     {"case"},
-    {"known"},
+    {"known", "fuzz"},
     {"settings", "results"},
     {"report"},
     {"prepare"},

@@ -1,0 +1,201 @@
+"""Generated conversations with a host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from conformance.case import case
+from conformance.fuzz import values
+from conformance.fuzz.batches import Batch, batches, safe_as_any
+from conformance.fuzz.engine import Fuzz
+from conformance.fuzz.styles import CUTS, DAMAGE, STYLES, Damage, Style, pieces
+from conformance.oracle import strict
+from conformance.oracle.values import SCALARS, Type, type_name
+from conformance.outcomes import Fault
+
+
+def message(sequence: int, name: str, args: list[Any]) -> dict[str, Any]:
+    """A call as it goes over the wire."""
+    return {"sequence": sequence, "type": "call", "namespace": "conformance", "name": name, "args": args}
+
+
+def services(fuzz: Fuzz) -> set[str]:
+    """The services that the host under test has."""
+    session: Any = fuzz.start()
+    try:
+        found = session.reply(session.request("listServices")).get("services") or []
+        return {name for name in found if isinstance(name, str)}
+    finally:
+        session.close()
+
+
+def echoed(fuzz: Fuzz) -> st.SearchStrategy[Type]:
+    """Types for which the host has an ``echo_T``: scalars, and lists, maps and optionals of them where they exist."""
+    have = services(fuzz)
+    scalars: list[Type] = [name for name in SCALARS if name in ("any",) or f"echo_{name}" in have]
+    nested: list[Type] = [
+        {kind: of}
+        for kind in ("list", "map", "optional")
+        for of in scalars
+        if f"echo_{kind}_{of}" in have and not (kind == "optional" and of in ("any", "raw"))
+    ]
+    return st.sampled_from(scalars + nested)
+
+
+def plan_calls(batch: Batch) -> list[tuple[str, list[Any], list[tuple[Type, Any]]]]:
+    """The calls of a batch: service, arguments, and the results that must come."""
+    calls: list[tuple[str, list[Any], list[tuple[Type, Any]]]] = []
+    for choice, one, two in batch.picks():
+        plain = safe_as_any(one) and safe_as_any(two)
+        if choice % 4 == 0 and plain:
+            calls.append(("swap", [one.value, two.value], [("any", two.value), ("any", one.value)]))
+        elif choice % 4 == 1 and plain:
+            wrapped = [one.value, {"sequence": two.value, "": [one.value]}]
+            calls.append(("echo", [wrapped], [("any", wrapped)]))
+        else:
+            name = "echo" if one.of == "any" else f"echo_{type_name(one.of)}"
+            calls.append((name, [one.value], [(one.of, one.value)]))
+    return calls
+
+
+@case("FUZ-01", generated=True)
+def test_values(fuzz_host: Fuzz) -> None:
+    """Values of every type that the host has an echo for, dozens of calls in one write, come back as they were."""
+
+    def run(host: Any, batch: Batch) -> int:
+        calls = plan_calls(batch)
+        first = host.reserve(len(calls))
+        stream = [strict.dumps(message(first + i, name, args)) + b"\n" for i, (name, args, _) in enumerate(calls)]
+        host.send(b"".join(stream))
+        for i, (_, _, results) in enumerate(calls):
+            host.results(first + i, *[value for _, value in results], types=[of for of, _ in results])
+        return len(calls)
+
+    fuzz_host.check(batches(echoed(fuzz_host)), run)
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Values to be echoed, how each message is written, and how the bytes are cut."""
+
+    values: tuple[Any, ...]
+    styles: tuple[Style, ...]
+    cuts: list[int]
+
+    def stream(self, first: int) -> bytes:
+        """The bytes of all the calls."""
+        return b"".join(
+            self.styles[i % len(self.styles)].write(message(first + i, "echo", [value]))
+            for i, value in enumerate(self.values)
+        )
+
+
+CONVERSATIONS = st.builds(
+    Conversation,
+    st.lists(values.ANY, min_size=1, max_size=12).map(tuple),
+    st.lists(STYLES, min_size=1, max_size=4).map(tuple),
+    CUTS,
+)
+
+
+@case("FUZ-02", generated=True)
+def test_framing(fuzz_host: Fuzz) -> None:
+    """Calls in any spacing, order of keys and escapes, cut at any bytes, mean the same."""
+
+    def run(host: Any, conversation: Conversation) -> int:
+        first = host.reserve(len(conversation.values))
+        for piece in pieces(conversation.stream(first), conversation.cuts):
+            host.send(piece)
+        for i, value in enumerate(conversation.values):
+            host.results(first + i, value)
+        return len(conversation.values)
+
+    fuzz_host.check(CONVERSATIONS, run)
+
+
+FAILURES = st.lists(
+    st.tuples(st.sampled_from(["fail", "fail_after", "panic", "add", "echo"]), values.TEXT), min_size=1, max_size=24
+)
+
+
+@case("FUZ-03", generated=True)
+def test_errors(fuzz_host: Fuzz) -> None:
+    """Failures, panics and successes in one write: each reply carries its own result or exact error text."""
+
+    def run(host: Any, steps: list[tuple[str, str]]) -> int:
+        first = host.reserve(len(steps))
+        args = {"fail": 1, "fail_after": 2, "panic": 1, "echo": 1}
+        stream = b""
+        for i, (name, text) in enumerate(steps):
+            given = [i, len(text)] if name == "add" else [text] * args[name]
+            stream += strict.dumps(message(first + i, name, given)) + b"\n"
+        host.send(stream)
+        for i, (name, text) in enumerate(steps):
+            if name == "add":
+                host.results(first + i, i + len(text))
+            elif name == "echo":
+                host.results(first + i, text)
+            else:
+                came = host.error(first + i, why=f"{name}({text!r}) fails")
+                if (text not in came) if name == "panic" else (came != text):
+                    raise Fault("another error text than the service failed with", expected=repr(text), seen=repr(came))
+        return len(steps)
+
+    fuzz_host.check(FAILURES, run)
+
+
+@case("ARI-08", generated=True)
+def test_mismatch(fuzz_host: Fuzz) -> None:
+    """An argument that does not fit the type of the service is an error of that call alone."""
+    have = services(fuzz_host)
+    names = [name for name in values.MISFITTED if f"echo_{name}" in have]
+    one = st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), values.misfits(name)))
+
+    def run(host: Any, misfits: list[tuple[str, Any]]) -> int:
+        first = host.reserve(2 * len(misfits))
+        stream = b""
+        for i, (name, value) in enumerate(misfits):
+            stream += strict.dumps(message(first + 2 * i, f"echo_{name}", [value])) + b"\n"
+            stream += strict.dumps(message(first + 2 * i + 1, "add", [i, 1])) + b"\n"
+        host.send(stream)
+        for i, (name, value) in enumerate(misfits):
+            host.error(first + 2 * i, why=f"{value!r} is no {name}")
+            host.results(first + 2 * i + 1, i + 1)
+        return 2 * len(misfits)
+
+    fuzz_host.check(st.lists(one, min_size=1, max_size=16), run)
+
+
+@case("FUZ-04", generated=True)
+def test_hostile_bytes(fuzz_host: Fuzz) -> None:
+    """A damaged conversation: calls before the damage are answered rightly, then the host goes on or ends, in time."""
+
+    def run(host: Any, example: tuple[Conversation, Damage]) -> int:
+        conversation, damage = example
+        count = len(conversation.values)
+        first = host.reserve(count)
+        stream = conversation.stream(first)
+        whole = [
+            sum(
+                len(conversation.styles[k % len(conversation.styles)].write(message(first + k, "echo", [value])))
+                for k, value in enumerate(conversation.values[: i + 1])
+            )
+            for i in range(count)
+        ]
+        damaged, at = damage.apply(stream)
+        host.send(damaged)
+        host.wire.close(read=False)
+        for i, end in enumerate(whole):
+            if end <= at:
+                host.results(first + i, conversation.values[i])
+        host.tell(exit=0)
+        child = host.child
+        host.wait(lambda: child.ended, "the end of the host after a damaged conversation", may_end=True)
+        if child.status < 0:
+            raise Fault("damaged bytes killed the host", expected="an exit status", seen=f"signal {-child.status}")
+        return count
+
+    fuzz_host.check(st.tuples(CONVERSATIONS, DAMAGE), run, fresh=True)

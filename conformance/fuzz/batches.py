@@ -1,0 +1,69 @@
+"""Many calls from few drawn values: a pool of values and a plan of what to do with them.
+
+Drawing is the slow part of generating; so each example draws a handful of values and combines them into dozens of
+calls. Everything that is combined comes from the example alone, so that it shrinks and replays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from conformance.fuzz import values
+from conformance.oracle.values import Type
+
+POOL = 8
+PLAN = 96
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A value with the type that it is of."""
+
+    of: Type
+    value: Any
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A pool of values, and a plan: a byte a call."""
+
+    pool: tuple[Typed, ...]
+    plan: bytes
+
+    def picks(self) -> list[tuple[int, Typed, Typed]]:
+        """For each call of the plan: a number to choose what is done, and two values to do it with."""
+        found = []
+        count = len(self.pool)
+        for place, byte in enumerate(self.plan):
+            first = self.pool[byte % count]
+            second = self.pool[(byte // count + place) % count]
+            found.append((byte // count, first, second))
+        return found
+
+
+def typed(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Typed]:
+    """A type and a value of it."""
+    return types.flatmap(lambda of: values.of_type(of).map(lambda value: Typed(of, value)))
+
+
+def batches(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Batch]:
+    """Batches of values of these types."""
+    pool = st.lists(typed(types), min_size=1, max_size=POOL).map(tuple)
+    return st.builds(Batch, pool, st.binary(min_size=1, max_size=PLAN))
+
+
+def safe_as_any(item: Typed) -> bool:
+    """Whether an untyped parameter carries the value exactly in every implementation (integers up to 2^53)."""
+    todo = [item.value]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, int) and abs(value) > 1 << 53:
+            return False
+        if isinstance(value, list):
+            todo.extend(value)
+        elif isinstance(value, dict):
+            todo.extend(value.values())
+    return True

@@ -1,0 +1,137 @@
+"""The same message in other bytes: white space, order of keys, escapes, unknown keys, cuts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+_SPACES = ("", "", "", " ", "\n", "\t", "\r\n", "  \n ")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a message is written; every choice comes out of ``choices``, a byte each, over and over."""
+
+    choices: bytes
+    ascii: bool
+    unknown: bool
+
+    def write(self, message: dict[str, Any]) -> bytes:
+        """The bytes of a message in this style."""
+        return _Writer(self).message(message)
+
+
+class _Writer:
+    def __init__(self, style: Style) -> None:
+        self._style = style
+        self._at = 0
+
+    def message(self, message: dict[str, Any]) -> bytes:
+        pairs = list(message.items())
+        if self._style.unknown:
+            pairs.append(("unknown to everybody", {"sequence": 0, "error": "not an error", "}": ["{"]}))
+        turn = self._next() % len(pairs)
+        return (self._object(pairs[turn:] + pairs[:turn]) + self._space()).encode("utf-8")
+
+    def _next(self) -> int:
+        self._at += 1
+        choices = self._style.choices
+        return choices[self._at % len(choices)] if choices else 0
+
+    def _space(self) -> str:
+        return _SPACES[self._next() % len(_SPACES)]
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> str:
+        members = [
+            f"{self._space()}{self._string(key)}{self._space()}:{self._space()}{self._value(value)}{self._space()}"
+            for key, value in pairs
+        ]
+        return "{" + ",".join(members) + "}"
+
+    def _value(self, value: Any) -> str:
+        if isinstance(value, dict):
+            return self._object(list(value.items()))
+        if isinstance(value, list):
+            return "[" + ",".join(f"{self._space()}{self._value(item)}{self._space()}" for item in value) + "]"
+        if isinstance(value, str):
+            return self._string(value)
+        return json.dumps(value, allow_nan=False)
+
+    def _string(self, text: str) -> str:
+        if self._next() % 4:
+            return json.dumps(text, ensure_ascii=self._style.ascii)
+        units = text.encode("utf-16-be")
+        codes = [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
+        return '"' + "".join(f"\\u{code:04{'x' if self._next() % 2 else 'X'}}" for code in codes) + '"'
+
+
+STYLES = st.builds(Style, st.binary(max_size=24), st.booleans(), st.booleans())
+
+CUTS = st.lists(st.integers(1, 60), max_size=12)
+"""Sizes of the pieces in which bytes are sent; what is left goes in one piece."""
+
+
+def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
+    """The data in pieces of these sizes, and a last one of what is left."""
+    found, at = [], 0
+    for size in cuts:
+        found.append(data[at : at + size])
+        at += size
+    found.append(data[at:])
+    return [piece for piece in found if piece]
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One change of a stream of bytes at a relative place (0 to 1)."""
+
+    kind: str
+    place: float
+    data: bytes
+
+    def apply(self, stream: bytes) -> tuple[bytes, int]:
+        """The damaged stream, and the place of the first byte that may differ."""
+        at = min(int(self.place * len(stream)), max(len(stream) - 1, 0))
+        before, after = stream[:at], stream[at:]
+        size = max(1, len(self.data))
+        if self.kind == "flip" and after:
+            return before + bytes([after[0] ^ (1 << len(self.data) % 8)]) + after[1:], at
+        if self.kind == "delete":
+            return before + after[size:], at
+        if self.kind == "insert":
+            return before + self.data + after, at
+        if self.kind == "duplicate":
+            return before + after[: size * 4] + after, at
+        if self.kind == "overwrite":
+            return before + self.data + after[len(self.data) :], at
+        return before, at
+
+
+DAMAGE = st.builds(
+    Damage,
+    st.sampled_from(["flip", "delete", "insert", "duplicate", "overwrite", "truncate"]),
+    st.floats(0, 1, width=32),
+    st.one_of(
+        st.binary(min_size=1, max_size=6),
+        st.sampled_from(
+            [
+                b"}",
+                b"{",
+                b'"',
+                b"\\",
+                b"]",
+                b",",
+                b"\0",
+                b"\xff",
+                b"\xed\xa0\x80",
+                b"\xef\xbb\xbf",
+                b"NaN",
+                b"\\ud800",
+                b"-",
+            ]
+        ),
+    ),
+)

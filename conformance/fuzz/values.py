@@ -1,0 +1,153 @@
+"""Strategies for the types of the contract and their values, with the edges where implementations slip."""
+
+from __future__ import annotations
+
+import base64
+import functools
+from typing import Any
+
+from hypothesis import strategies as st
+
+from conformance.oracle.values import FLOATS, INTEGER_RANGES, Type, to_float32
+
+_NASTY_TEXT = [
+    "",
+    "\0",
+    '"',
+    "\\",
+    '\\"',
+    "}{",
+    "[]",
+    "\n",
+    "\r\n",
+    "\u2028\u2029",
+    "\x7f\x80",
+    "<&>",
+    "é",
+    "e\u0301",
+    "\ufeff",
+    "\uffff\ufffe",
+    "😀",
+    "\U0010ffff",
+    "null",
+    '{"sequence":1,"error":"x"}',
+]
+_FIELDS = ["sequence", "type", "namespace", "name", "args", "ok", "services", "reply", "error", ""]
+
+TEXT = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(_NASTY_TEXT),
+    st.lists(st.sampled_from(_NASTY_TEXT), max_size=4).map("".join),
+)
+"""Text of Unicode scalar values: lone surrogates are a matter of hostile bytes, not of values."""
+
+KEYS = st.one_of(st.sampled_from(_FIELDS), TEXT)
+
+_FLOAT_EDGES = [0.0, -0.0, 5e-324, -5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.1, 1e21, 1e-7, 1e22, 3.0]
+FLOAT64 = st.one_of(st.sampled_from(_FLOAT_EDGES), st.floats(allow_nan=False, allow_infinity=False))
+FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False).map(to_float32)
+
+_SAFE = (1 << 53) - 1
+SAFE_INTEGERS = st.one_of(st.sampled_from([0, -1, 1, _SAFE, -_SAFE, 1 << 31, 1 << 32]), st.integers(-_SAFE, _SAFE))
+"""Integers that an untyped value carries exactly in every implementation (TYP-11)."""
+
+
+def integers(name: str) -> st.SearchStrategy[int]:
+    """Integers of a named type, its limits and what is next to them more often than not."""
+    low, high = INTEGER_RANGES[name]
+    edges = [value for value in (low, low + 1, -1, 0, 1, high - 1, high) if low <= value <= high]
+    return st.one_of(st.sampled_from(edges), st.integers(low, high))
+
+
+def beyond(name: str) -> st.SearchStrategy[int]:
+    """Integers that are just, or far, out of the range of a named type."""
+    low, high = INTEGER_RANGES[name]
+    return st.sampled_from([low - 1, high + 1, low - (1 << 40), high + (1 << 40), (1 << 64) + high, -(1 << 65)])
+
+
+_LEAF = st.one_of(st.none(), st.booleans(), SAFE_INTEGERS, FLOAT64, TEXT)
+ANY = st.recursive(
+    _LEAF,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(KEYS, inner, max_size=4)),
+    max_leaves=8,
+)
+
+POINT = st.fixed_dictionaries(
+    {"x": integers("int64"), "y": FLOAT64}, optional={"label": TEXT.filter(bool)}
+)  # an empty label is left out by those who keep to the contract
+
+_SCALARS: dict[str, st.SearchStrategy[Any]] = {
+    "bool": st.booleans(),
+    "string": TEXT,
+    "float32": FLOAT32,
+    "float64": FLOAT64,
+    "bytes": st.binary(max_size=40).map(lambda data: base64.b64encode(data).decode()),
+    "any": ANY,
+    "raw": ANY,
+    "point": POINT,
+    **{name: integers(name) for name in INTEGER_RANGES},
+}
+
+
+@functools.cache
+def _scalar(name: str) -> st.SearchStrategy[Any]:
+    return _SCALARS[name]
+
+
+def of_type(of: Type) -> st.SearchStrategy[Any]:
+    """Values of a type, as the JSON that carries them."""
+    if isinstance(of, str):
+        return _scalar(of)
+    ((kind, inner),) = of.items()
+    if kind == "list":
+        return st.lists(of_type(inner), max_size=5)
+    if kind == "map":
+        return st.dictionaries(KEYS, of_type(inner), max_size=4)
+    if inner == "any" or inner == "raw":
+        return of_type(inner)
+    return st.none() | of_type(inner)
+
+
+@functools.cache
+def types(declared: tuple[str, ...], *, depth: int = 2) -> st.SearchStrategy[Type]:
+    """Types that a testee with these declared scalar types takes, nested up to ``depth`` constructors.
+
+    An optional of an optional, of an any or of a raw says nothing that the inner type does not say, and is left out.
+    """
+    scalars: list[Type] = [name for name in declared if name in _SCALARS]
+    found: st.SearchStrategy[Type] = st.sampled_from(scalars)
+    if declared == ("any",):
+        return found
+    for _ in range(depth):
+        inner = found
+        found = st.one_of(
+            st.sampled_from(scalars),
+            st.builds(lambda kind, of: {kind: of}, st.sampled_from(["list", "map"]), inner),
+            inner.filter(_says_something_when_optional).map(lambda of: {"optional": of}),
+        )
+    return found
+
+
+def _says_something_when_optional(of: Type) -> bool:
+    return of not in ("any", "raw") and not (isinstance(of, dict) and "optional" in of)
+
+
+@functools.cache
+def misfits(name: str) -> st.SearchStrategy[Any]:
+    """JSON values that no value of a scalar type is written as."""
+    others: dict[str, st.SearchStrategy[Any]] = {
+        "bool": st.one_of(st.integers(-2, 2), TEXT, st.lists(st.booleans(), max_size=2)),
+        "string": st.one_of(st.booleans(), SAFE_INTEGERS, st.lists(TEXT, max_size=2), st.dictionaries(KEYS, TEXT)),
+        "bytes": st.one_of(st.booleans(), SAFE_INTEGERS, st.sampled_from(["aGk", "a", "====", "a-_b", "aGk=\u00e9"])),
+        "point": st.one_of(st.booleans(), SAFE_INTEGERS, TEXT, st.lists(SAFE_INTEGERS, max_size=2)),
+    }
+    if name in INTEGER_RANGES:
+        fraction = st.floats(-1e6, 1e6).filter(lambda value: not value.is_integer())
+        return st.one_of(st.booleans(), TEXT, fraction, beyond(name), st.lists(SAFE_INTEGERS, max_size=2))
+    if name in FLOATS:
+        return st.one_of(st.booleans(), TEXT, st.lists(FLOAT64, max_size=2), st.dictionaries(KEYS, FLOAT64, max_size=1))
+    return others[name]
+
+
+MISFITTED = ("bool", "string", "bytes", "point", *INTEGER_RANGES, *FLOATS)
+"""The scalar types that some JSON value does not fit."""

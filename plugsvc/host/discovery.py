@@ -156,10 +156,15 @@ def _walk(directory: str, seen: set[tuple[int, int]], tell: DiscoveryHandler) ->
         files: list[str] = []
         below: list[str] = []
         for entry in entries:
-            if not entry.is_dir():
+            try:
+                directory_status = os.stat(entry.path) if entry.is_dir() else None
+            except OSError:
+                # A link that leads nowhere or in a circle, or what was removed just now: no plugin in any case.
+                continue
+            if directory_status is None:
                 files.append(entry.name)
                 continue
-            status = os.stat(entry.path)
+            status = directory_status
             if (status.st_dev, status.st_ino) not in seen:
                 seen.add((status.st_dev, status.st_ino))
                 below.append(entry.path)

@@ -111,7 +111,8 @@ def _parse(path: str, output: bytes) -> Manifest:
         versioned = msgspec.json.decode(output, type=_Versioned)
     except msgspec.MsgspecError as error:
         raise DiscoveryError(f"{path}: `info` wrote no manifest: {error}{_excerpt(output)}") from error
-    if versioned.manifest_version != MANIFEST_VERSION:
+    # The type as well: in Python, true and 1.0 equal 1.
+    if type(versioned.manifest_version) is not int or versioned.manifest_version != MANIFEST_VERSION:
         raise IncompatiblePlugin(
             f"{path}: incompatible plugin: manifestVersion is {versioned.manifest_version!r}, "
             f"expected {MANIFEST_VERSION}"

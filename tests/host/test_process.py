@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 import time
@@ -11,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from plugsvc.host import process
 from plugsvc.host.context import Context
 from plugsvc.host.process import Exit, Launch, run_process
 
@@ -228,7 +228,7 @@ def test_an_exception_leaves_no_process(script: Script) -> None:
 def test_an_exit_is_waited_for_without_polling(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in the wait depends on time when there is no deadline."""
     seen: list[int | None] = []
-    real = process.select.poll
+    real = select.poll
 
     class Poll:
         def __init__(self) -> None:
@@ -239,6 +239,6 @@ def test_an_exit_is_waited_for_without_polling(script: Script, monkeypatch: pyte
             seen.append(timeout)
             return self._poll.poll(timeout)
 
-    monkeypatch.setattr(process.select, "poll", Poll)
+    monkeypatch.setattr(select, "poll", Poll)
     assert run_process(Launch((script("print('x')"),)), Context()).ok
     assert set(seen) == {None}

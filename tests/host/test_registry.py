@@ -75,7 +75,7 @@ def test_a_service_is_added_once() -> None:
 
 
 def test_a_service_needs_its_namespace() -> None:
-    with pytest.raises(RegistrationError, match="service 'n/s': namespace 'n' is not defined$"):
+    with pytest.raises(RegistrationError, match=r"service 'n/s': namespace 'n' is not defined$"):
         Registry().add_service("n", "s", two)
 
 

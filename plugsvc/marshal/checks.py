@@ -261,7 +261,10 @@ class _Builder:
                     raise Mismatch(f"key: {mismatch.text}") from None
             if not (floats and _all_finite(value.values())):
                 for name, element in value.items():
-                    _member(item, element, name)
+                    try:
+                        item(element)
+                    except Mismatch as mismatch:
+                        raise mismatch.within(f".{name}") from None
 
         return check
 
@@ -277,10 +280,14 @@ class _Builder:
                 raise Mismatch(f"expected {show(cls) if by_attribute else 'object'}, got {kind(value)}")
             for name, required, one in fields:
                 element = get(value, name, msgspec.UNSET)
-                if element is not msgspec.UNSET:
-                    _member(one, element, name)
-                elif required:
-                    raise Mismatch(f"missing required field {name}")
+                if element is msgspec.UNSET:
+                    if required:
+                        raise Mismatch(f"missing required field {name}")
+                    continue
+                try:
+                    one(element)
+                except Mismatch as mismatch:
+                    raise mismatch.within(f".{name}") from None
 
         self._classes[id(node)] = check
         fields += [(field.name, field.required, self.check(field.type)) for field in node.fields]
@@ -313,13 +320,6 @@ def _items(pairs: Iterable[tuple[Check, Any]]) -> None:
             check(element)
         except Mismatch as mismatch:
             raise mismatch.within(f"[{index}]") from None
-
-
-def _member(check: Check, element: Any, name: Any) -> None:
-    try:
-        check(element)
-    except Mismatch as mismatch:
-        raise mismatch.within(f".{name}") from None
 
 
 _LEAVES: dict[type[inspect.Type], Check] = {

@@ -172,7 +172,10 @@ def get_manifest(namespace: str, type: Any = Any, *, timeout: Timeout = ...) -> 
     manifest = _request(GET_MANIFEST, namespace, timeout).reply
     if manifest is None:
         raise ResultError("the reply has no manifest")
-    return signature.decode_results(b"[%b]" % bytes(manifest))
+    try:
+        return signature.decode_results(b"[%b]" % bytes(manifest))
+    except ResultError as error:
+        raise ResultError(f"the manifest of {namespace!r}: {error.text}", error.path.replace("$[0]", "$", 1))
 
 
 def _request(type: str, namespace: str, timeout: Timeout) -> Reply:

@@ -118,7 +118,7 @@ def _bind(binding: _Binding, timeout: Timeout) -> Callable[..., Any]:
             raise_remote(reply)
         return decode(reply.reply)
 
-    made = _returning_errors(stub, len(signature.results)) if signature and signature.returns_error else stub
+    made = _returning_errors(stub, signature) if signature is not None and signature.returns_error else stub
     if binding.prototype is None:
         made.__name__ = made.__qualname__ = f"{binding.namespace}.{binding.name}"
     else:
@@ -127,18 +127,14 @@ def _bind(binding: _Binding, timeout: Timeout) -> Callable[..., Any]:
     return made
 
 
-def _returning_errors(stub: Callable[..., Any], results: int) -> Callable[..., Any]:
-    """Return a stub that returns its `ServiceError`, or None, after its results, instead of raising it."""
+def _returning_errors(stub: Callable[..., Any], signature: Signature) -> Callable[..., Any]:
+    """Return a stub that returns its `ServiceError` as the last result, instead of raising it."""
 
     def returning(*args: Any, **kwargs: Any) -> Any:
-        error: ServiceError | None = None
         try:
-            value = stub(*args, **kwargs)
-        except ServiceError as caught:
-            error, value = caught, None if results < 2 else (None,) * results
-        if results == 0:
-            return error
-        return (value, error) if results == 1 else (*value, error)
+            return stub(*args, **kwargs)
+        except ServiceError as error:
+            return signature.failed(error)
 
     return returning
 
@@ -163,6 +159,17 @@ def _decode_untyped(raw: bytes | msgspec.Raw | None) -> Any:
 _untyped = Signature.from_types([Any], [Any], side="consumer", name="a service without a prototype")
 
 
+def _essence(function: Any) -> tuple[bytes, tuple[object, ...]]:
+    """Return what a function does:
+
+    its code and constants, without the docstring, which is the first of them.
+    """
+    constants: tuple[object, ...] = function.__code__.co_consts
+    if function.__doc__ is not None and constants[0] == function.__doc__:
+        constants = constants[1:]
+    return function.__code__.co_code, constants
+
+
 def _nothing() -> None: ...
 
 
@@ -170,15 +177,16 @@ def _documented_nothing() -> None:
     """Do nothing."""
 
 
-_EMPTY = {_nothing.__code__.co_code, _documented_nothing.__code__.co_code}
+_NOTHING = (_essence(_nothing), _essence(_documented_nothing))
 
 
 def has_body(function: Callable[..., Any]) -> bool:
     """Whether a function does anything: false where its body is `...`, `pass` or only a docstring."""
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return callable(function)
-    return code.co_code not in _EMPTY
+    if isinstance(function, MethodType):
+        function = function.__func__
+    if isinstance(function, FunctionType):
+        return _essence(function) not in _NOTHING
+    return callable(function)
 
 
 class _Namespace(Generic[T]):

@@ -5,6 +5,7 @@ They read and write with the standard library's `json`, and know nothing of plug
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import select
@@ -12,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from plugsvc.client import Connection
 from plugsvc.openers import Duplex, FdStream
@@ -38,6 +39,7 @@ class PipeHost:
         self.reader, plugin_writer = os.pipe()
         self.duplex = Duplex(FdStream(plugin_reader), FdStream(plugin_writer))
         self._buffer = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._threads: list[threading.Thread] = []
         self.failures: list[BaseException] = []
 
@@ -68,7 +70,7 @@ class PipeHost:
             if not data:
                 assert not text, f"the plugin left half a message: {text[:80]!r}"
                 return None
-            self._buffer += data.decode("ascii")
+            self._buffer += self._decoder.decode(data)
 
     def requests(self) -> Iterator[Request]:
         """Yield requests up to the end of the stream."""
@@ -133,7 +135,7 @@ class PipeHost:
         if fd >= 0:
             os.close(fd)
 
-    def __enter__(self) -> PipeHost:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -268,22 +268,16 @@ def test_a_leader_that_times_out_passes_the_reading_on(host: PipeHost) -> None:
 
 
 def test_timeout_while_replies_for_others_pour_in(host: PipeHost) -> None:
-    stop = threading.Event()
-
-    def pour() -> None:
-        try:
-            while not stop.is_set():
-                host.send(reply(10**6) * 100)
-        except BrokenPipeError:
-            return
-
-    host.run(pour)
     connection = host.connection()
-    start = time.monotonic()
+
+    class Endless:
+        def read(self, size: int) -> bytes:
+            return reply(10**6)
+
+    connection._reader = Endless()  # type: ignore[assignment]
+    connection._ready = lambda: True
     with pytest.raises(CallTimeout):
-        call(connection, timeout=0.1)
-    assert time.monotonic() - start < DEADLINE / 2
-    stop.set()
+        call(connection, timeout=0.05)
     connection.close()
 
 
@@ -360,6 +354,21 @@ def test_the_host_writes_a_big_late_reply_before_it_reads(host: PipeHost) -> Non
     connection.close()
 
 
+def test_a_followers_big_request_does_not_wait_for_the_leaders_reply(host: PipeHost) -> None:
+    """What a follower cannot write, the leader writes, though nothing comes for it to read."""
+    connection = host.connection()
+    leader = Caller(connection, b'["leader"]')
+    first = host.request()
+    assert first is not None
+    follower = Caller(connection, b'["%b"]' % (b"x" * 3_000_000))
+    second = host.request()
+    assert second is not None
+    host.send(reply(second["sequence"], len(second["args"][0])), reply(first["sequence"]))
+    assert follower.result() == [3_000_000]
+    assert leader.result() == []
+    connection.close()
+
+
 def test_many_big_messages_do_not_interleave(host: PipeHost) -> None:
     host.serve(lambda request: [reply(request["sequence"], len(request["args"][0]), request["args"][0][:1])])
     connection = host.connection()
@@ -367,6 +376,119 @@ def test_many_big_messages_do_not_interleave(host: PipeHost) -> None:
     for caller, letter in zip(callers, [c for c in "abcdefgh" for _ in range(2)], strict=True):
         assert caller.result() == [300_000, letter]
     connection.close()
+
+
+# Interruptions where they hurt
+
+
+class Struck(BaseException):
+    """What a signal handler may raise."""
+
+
+def test_struck_with_bytes_in_hand(host: PipeHost) -> None:
+    host.echo()
+    connection = host.connection()
+    read = connection._reader.read
+
+    class Stream:
+        def read(self, size: int) -> bytes | None:
+            assert read(size)
+            raise Struck
+
+    reader, connection._reader = connection._reader, Stream()  # type: ignore[assignment]
+    with pytest.raises(Struck):
+        call(connection)
+    connection._reader = reader
+    assert lost(connection) == "interrupted while reading a reply (Struck)"
+
+
+def test_struck_in_the_middle_of_a_request(host: PipeHost) -> None:
+    connection = host.connection()
+    write = connection._writer_stream.write
+
+    class Stream:
+        atomic = select.PIPE_BUF
+
+        def write(self, data: bytes | memoryview) -> int:
+            assert write(data)
+            raise Struck
+
+    connection._writer_stream = Stream()  # type: ignore[assignment]
+    with pytest.raises(Struck):
+        call(connection, "x" * 100_000)
+    assert lost(connection) == "interrupted while writing a request (Struck)"
+
+
+def test_struck_after_a_whole_request(host: PipeHost) -> None:
+    """The pipe has taken all of it: an abandoned call, nothing else."""
+    host.echo()
+    connection = host.connection()
+    write = connection._writer_stream.write
+
+    class Stream:
+        atomic = select.PIPE_BUF
+
+        def write(self, data: bytes | memoryview) -> int:
+            assert write(data) == len(data)
+            raise Struck
+
+    stream, connection._writer_stream = connection._writer_stream, Stream()  # type: ignore[assignment]
+    with pytest.raises(Struck):
+        call(connection, 1)
+    connection._writer_stream = stream
+    assert call(connection, 2) == [2]
+    connection.close()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_struck_while_leaving(host: PipeHost, before: bool) -> None:
+    """An exception in the step that passes everything on: the step is done again."""
+    host.echo()
+    connection = host.connection()
+    mutex = connection._mutex
+
+    class Mutex:
+        """Strikes when the last of a call's steps begins, or when it ends."""
+
+        entered = 0
+
+        def __enter__(self) -> None:
+            self.entered += 1
+            self.last = not connection._pending and self.entered > 1
+            if self.last and before and not connection.closed:
+                connection._mutex = mutex
+                raise Struck
+            mutex.acquire()
+
+        def __exit__(self, *error: object) -> None:
+            mutex.release()
+            if self.last and not before:
+                connection._mutex = mutex
+                raise Struck
+
+    connection._mutex = Mutex()  # type: ignore[assignment]
+    with pytest.raises(Struck):
+        call(connection)
+    assert connection._mutex is mutex
+    assert not connection._active
+    assert connection._leader is None
+    assert call(connection, 2) == [2]
+    connection.close()
+
+
+def test_closing_from_a_finalizer_inside_a_call(host: PipeHost) -> None:
+    host.echo()
+    connection = host.connection()
+    inner = connection._reader.read
+
+    class Stream:
+        def read(self, size: int) -> bytes | None:
+            connection.close("a finalizer")
+            return inner(size)
+
+    connection._reader = Stream()  # type: ignore[assignment]
+    assert call(connection, 1) == [1], "the reply was in already"
+    assert lost(connection) == "a finalizer"
 
 
 # Forks, finalizers, idleness

@@ -1,0 +1,114 @@
+"""The names that people may import from `plugsvc`, and what importing them costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import plugsvc
+
+CLIENT = {
+    "add_host_flags", "close", "get_manifest", "get_service", "has_namespace", "host_option", "hosted",
+    "init_service_client", "list_services", "namespace_stub", "service", "set_default_timeout",
+    "with_call_timeout",
+}  # fmt: skip
+
+ERRORS = {
+    "ArgumentError", "CallTimeout", "ConnectionLost", "DiscoveryError", "IncompatiblePlugin", "ManifestError",
+    "MarshalError", "MisuseError", "NotHosted", "OpenError", "PluginError", "PluginFailed", "PlugsvcError",
+    "ProtocolError", "RegistrationError", "RemoteError", "ResultError", "ServiceError", "SignatureError",
+}  # fmt: skip
+
+HOST = {
+    "Bind", "BindFunc", "Channel", "Command", "Completed", "Context", "Exit", "Launch", "Manifest", "Plugin",
+    "Registry", "Server", "Services", "discover_plugins", "execute", "iterate_all", "iterate_typed",
+    "new_plugin", "with_anonymous_pipe", "with_anonymous_pipe_by_procfs", "with_bind_func", "with_cwd",
+    "with_env", "with_executor", "with_generator", "with_glob", "with_grace", "with_handler",
+    "with_interceptor", "with_on_start", "with_parallelism", "with_pass_fds", "with_prepend_args",
+    "with_server_limits", "with_spec_flags", "with_stderr", "with_stdin", "with_stdout", "with_timeout",
+}  # fmt: skip
+
+TYPES = {
+    "Float32", "Float64", "Int8", "Int16", "Int32", "Int64", "Raw", "Signature", "UInt8", "UInt16", "UInt32",
+    "UInt64",
+}  # fmt: skip
+
+OPENERS = {
+    "Duplex", "FdStream", "FileOpener", "Stream", "URL", "register_file_opener", "with_file_path",
+    "with_file_path_pair",
+}  # fmt: skip
+
+PUBLIC = CLIENT | ERRORS | HOST | TYPES | OPENERS | {"__version__"}
+
+
+def imported_by(code: str) -> set[str]:
+    """Return the modules that a fresh interpreter has loaded after `code`, beyond those it starts with."""
+    script = f"import sys; before = set(sys.modules)\n{code}\nprint([*set(sys.modules) - before])"
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(ast.literal_eval(done.stdout))
+
+
+def test_the_surface_is_what_is_meant() -> None:
+    assert set(plugsvc.__all__) == PUBLIC
+    assert len(plugsvc.__all__) == len(PUBLIC)
+    assert set(dir(plugsvc)) >= PUBLIC
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_each_name_is_there(name: str) -> None:
+    assert getattr(plugsvc, name) is not None
+
+
+def test_other_names_are_not() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'plugsvc' has no attribute 'nonsense'$"):
+        plugsvc.nonsense  # noqa: B018
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    tree = ast.parse(Path(plugsvc.__file__).read_text(encoding="utf-8"))
+    typed = {
+        (node.module, alias.asname)
+        for branch in tree.body
+        if isinstance(branch, ast.If)
+        for node in branch.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert typed == {(module, name) for name, module in plugsvc._MODULES.items()}
+    assert {name for _, name in typed} == PUBLIC - {"__version__"}
+
+
+def test_version() -> None:
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert plugsvc.__version__ == project["project"]["version"]
+
+
+def test_import_alone_loads_nothing_of_ours() -> None:
+    loaded = imported_by("import plugsvc")
+    assert {module for module in loaded if module.startswith(("plugsvc", "msgspec"))} == {"plugsvc"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import plugsvc.client",
+        "from plugsvc import get_service, service, RemoteError, hosted\nhosted()",
+        "import plugsvc\n@plugsvc.service('n')\ndef f(a: int, b: list[str]) -> tuple[int, str]: ...",
+        "from plugsvc import Duplex, FdStream, FileOpener, URL, register_file_opener",
+    ],
+)
+def test_the_plugins_side_is_light(code: str) -> None:
+    loaded = imported_by(code)
+    heavy = {"asyncio", "subprocess", "logging", "click", "rich", "urllib.parse", "argparse", "concurrent"}
+    assert not heavy & loaded
+    assert not {module for module in loaded if module.startswith(("plugsvc.host", "plugsvc.log"))}

@@ -52,8 +52,9 @@ def with_bind_func(function: BindFunc) -> FuncBind:
     `reader` yields what the host sends (replies), to `writer` goes what the plugin sends (requests); both are
     unbuffered binary files over real descriptors, and the registry is being served on their other ends
     already. The function makes the connection to the plugin in whatever way, passes the bytes on, and calls
-    `next(*options)`, which runs the plugin and returns when it has ended. When the function returns, both
-    files are closed.
+    `next(*options)`, which runs the plugin and returns when it has ended. Then the function closes `writer`,
+    which tells the host that nothing more comes, and `reader` yields what is left, and its end. When the
+    function returns, both files are closed.
 
     Raises `RegistrationError` when the function is None or cannot be called.
     """

@@ -43,6 +43,7 @@ class CaseProblem(Exception):
 
     def __init__(self, message: str, *, expected: str = "", seen: str = "", note: str = "") -> None:
         self.message, self.expected, self.seen, self.note = message, expected, seen, note
+        self.wire: list[str] = []  # where the wire of the session at hand is not the one that shows the problem
         super().__init__(self.render())
 
     def render(self) -> str:

@@ -162,6 +162,8 @@ class Runner:
                 row.outcome = Outcome.HARNESS_ERROR
                 row.message = f"the harness failed: {type(error).__name__}: {error}"
                 row.stacks = str(rep.longrepr)
+            if isinstance(error, CaseProblem) and error.wire:
+                row.wire = error.wire
         self._apply_known(row)
         _show(rep, row, item)
         row.outcome = str(row.outcome)  # plain data: it travels with the report, also between processes
@@ -188,8 +190,9 @@ class Runner:
             sessions = item.stash.get(_SESSIONS, [])
             for session in sessions:
                 row.wire += session.wire.render()
-                row.stderr += session.child.stderr.text()[-4000:] if session.child else ""
-                row.stacks += session.stacks[-8000:]
+                printed = session.child.stderr.text() if session.child else ""
+                row.stderr += printed.replace(session.stacks, "")[-4000:]
+                row.stacks += session.stacks[:8000]
         return row
 
     def _reproduce(self, subject: Subject, case_id: str, fuzz: Fuzz | None) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
 
 from conformance.case import case
 from conformance.fuzz import values
-from conformance.fuzz.batches import Batch, batches, safe_as_any
+from conformance.fuzz.batches import Batch, batches, plans, safe_as_any
 from conformance.fuzz.engine import Fuzz
-from conformance.fuzz.styles import CUTS, DAMAGE, STYLES, Damage, Style, pieces
+from conformance.fuzz.styles import DAMAGE, Damage, Talk, pieces, talks
 from conformance.oracle import strict
 from conformance.oracle.values import SCALARS, Type, type_name
 from conformance.outcomes import Fault
@@ -77,60 +76,42 @@ def test_values(fuzz_host: Fuzz) -> None:
     fuzz_host.check(batches(echoed(fuzz_host)), run)
 
 
-@dataclass(frozen=True)
-class Conversation:
-    """Values to be echoed, how each message is written, and how the bytes are cut."""
-
-    values: tuple[Any, ...]
-    styles: tuple[Style, ...]
-    cuts: list[int]
-
-    def stream(self, first: int) -> bytes:
-        """The bytes of all the calls."""
-        return b"".join(
-            self.styles[i % len(self.styles)].write(message(first + i, "echo", [value]))
-            for i, value in enumerate(self.values)
-        )
-
-
-CONVERSATIONS = st.builds(
-    Conversation,
-    st.lists(values.ANY, min_size=1, max_size=12).map(tuple),
-    st.lists(STYLES, min_size=1, max_size=4).map(tuple),
-    CUTS,
-)
+def stream_of(talk: Talk, first: int) -> list[bytes]:
+    """The messages of a talk: each value to be echoed."""
+    return [style.write(message(first + i, "echo", [value])) for i, (value, style) in enumerate(talk.turns())]
 
 
 @case("FUZ-02", generated=True)
 def test_framing(fuzz_host: Fuzz) -> None:
     """Calls in any spacing, order of keys and escapes, cut at any bytes, mean the same."""
 
-    def run(host: Any, conversation: Conversation) -> int:
-        first = host.reserve(len(conversation.values))
-        for piece in pieces(conversation.stream(first), conversation.cuts):
+    def run(host: Any, talk: Talk) -> int:
+        turns = talk.turns()
+        first = host.reserve(len(turns))
+        for piece in pieces(b"".join(stream_of(talk, first)), talk.cuts):
             host.send(piece)
-        for i, value in enumerate(conversation.values):
+        for i, (value, _) in enumerate(turns):
             host.results(first + i, value)
-        return len(conversation.values)
+        return len(turns)
 
-    fuzz_host.check(CONVERSATIONS, run)
+    fuzz_host.check(talks(64), run)
 
 
-FAILURES = st.lists(
-    st.tuples(st.sampled_from(["fail", "fail_after", "panic", "add", "echo"]), values.TEXT), min_size=1, max_size=24
-)
+FAILING = {"fail": 1, "fail_after": 2, "panic": 1}
+STEPS = (*FAILING, "add", "echo")
 
 
 @case("FUZ-03", generated=True)
 def test_errors(fuzz_host: Fuzz) -> None:
     """Failures, panics and successes in one write: each reply carries its own result or exact error text."""
 
-    def run(host: Any, steps: list[tuple[str, str]]) -> int:
+    def run(host: Any, example: tuple[list[str], bytes]) -> int:
+        texts, plan = example
+        steps = [(STEPS[byte % len(STEPS)], texts[byte // len(STEPS) % len(texts)]) for byte in plan]
         first = host.reserve(len(steps))
-        args = {"fail": 1, "fail_after": 2, "panic": 1, "echo": 1}
         stream = b""
         for i, (name, text) in enumerate(steps):
-            given = [i, len(text)] if name == "add" else [text] * args[name]
+            given = [i, len(text)] if name == "add" else [text] * FAILING.get(name, 1)
             stream += strict.dumps(message(first + i, name, given)) + b"\n"
         host.send(stream)
         for i, (name, text) in enumerate(steps):
@@ -144,7 +125,7 @@ def test_errors(fuzz_host: Fuzz) -> None:
                     raise Fault("another error text than the service failed with", expected=repr(text), seen=repr(came))
         return len(steps)
 
-    fuzz_host.check(FAILURES, run)
+    fuzz_host.check(st.tuples(st.lists(values.TEXT, min_size=1, max_size=8), plans()), run)
 
 
 @case("ARI-08", generated=True)
@@ -154,7 +135,9 @@ def test_mismatch(fuzz_host: Fuzz) -> None:
     names = [name for name in values.MISFITTED if f"echo_{name}" in have]
     one = st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), values.misfits(name)))
 
-    def run(host: Any, misfits: list[tuple[str, Any]]) -> int:
+    def run(host: Any, example: tuple[list[tuple[str, Any]], bytes]) -> int:
+        pool, plan = example
+        misfits = [pool[byte % len(pool)] for byte in plan]
         first = host.reserve(2 * len(misfits))
         stream = b""
         for i, (name, value) in enumerate(misfits):
@@ -166,36 +149,31 @@ def test_mismatch(fuzz_host: Fuzz) -> None:
             host.results(first + 2 * i + 1, i + 1)
         return 2 * len(misfits)
 
-    fuzz_host.check(st.lists(one, min_size=1, max_size=16), run)
+    fuzz_host.check(st.tuples(st.lists(one, min_size=1, max_size=12), plans(24)), run)
 
 
 @case("FUZ-04", generated=True)
 def test_hostile_bytes(fuzz_host: Fuzz) -> None:
     """A damaged conversation: calls before the damage are answered rightly, then the host goes on or ends, in time."""
 
-    def run(host: Any, example: tuple[Conversation, Damage]) -> int:
-        conversation, damage = example
-        count = len(conversation.values)
-        first = host.reserve(count)
-        stream = conversation.stream(first)
-        whole = [
-            sum(
-                len(conversation.styles[k % len(conversation.styles)].write(message(first + k, "echo", [value])))
-                for k, value in enumerate(conversation.values[: i + 1])
-            )
-            for i in range(count)
-        ]
-        damaged, at = damage.apply(stream)
+    def run(host: Any, example: tuple[Talk, Damage]) -> int:
+        talk, damage = example
+        turns = talk.turns()
+        first = host.reserve(len(turns))
+        messages = stream_of(talk, first)
+        damaged, at = damage.apply(b"".join(messages))
         host.send(damaged)
         host.wire.close(read=False)
-        for i, end in enumerate(whole):
+        end = 0
+        for i, (value, _) in enumerate(turns):
+            end += len(messages[i])
             if end <= at:
-                host.results(first + i, conversation.values[i])
+                host.results(first + i, value)
         host.tell(exit=0)
         child = host.child
         host.wait(lambda: child.ended, "the end of the host after a damaged conversation", may_end=True)
         if child.status < 0:
             raise Fault("damaged bytes killed the host", expected="an exit status", seen=f"signal {-child.status}")
-        return count
+        return len(turns)
 
-    fuzz_host.check(st.tuples(CONVERSATIONS, DAMAGE), run, fresh=True)
+    fuzz_host.check(st.tuples(talks(24), DAMAGE), run, fresh=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
@@ -10,9 +9,9 @@ from hypothesis import strategies as st
 from conformance.case import case
 from conformance.drive.control import Ticket
 from conformance.fuzz import values
-from conformance.fuzz.batches import Batch, batches
+from conformance.fuzz.batches import Batch, batches, plans
 from conformance.fuzz.engine import Fuzz
-from conformance.fuzz.styles import CUTS, DAMAGE, STYLES, Damage, Style, pieces
+from conformance.fuzz.styles import DAMAGE, Damage, Style, Talk, pieces, talks
 from conformance.oracle import strict
 from conformance.oracle.values import SCALARS, Type, difference
 from conformance.outcomes import Fault
@@ -55,52 +54,39 @@ def test_values(fuzz_plugin: Fuzz) -> None:
     fuzz_plugin.check(batches(values.types(declared(fuzz_plugin))), run)
 
 
-@dataclass(frozen=True)
-class Answers:
-    """Values to be answered with, how each reply is written, and how the bytes are cut."""
-
-    values: tuple[Any, ...]
-    styles: tuple[Style, ...]
-    cuts: list[int]
-
-    def reply(self, place: int, sequence: int) -> bytes:
-        """The bytes of one reply."""
-        style = self.styles[place % len(self.styles)]
-        return style.write({"sequence": sequence, "reply": [self.values[place]]})
-
-
-ANSWERS = st.builds(
-    Answers,
-    st.lists(values.ANY, min_size=1, max_size=12).map(tuple),
-    st.lists(STYLES, min_size=1, max_size=4).map(tuple),
-    CUTS,
-)
+def reply_of(value: Any, style: Style, sequence: int) -> bytes:
+    """The bytes of one reply."""
+    return style.write({"sequence": sequence, "reply": [value]})
 
 
 @case("FUZ-02", generated=True)
 def test_framing(fuzz_plugin: Fuzz) -> None:
     """Replies in any spacing, order of keys and escapes, cut at any bytes, mean the same."""
 
-    def run(plugin: Any, answers: Answers) -> int:
-        tickets = [plugin.call() for _ in answers.values]
-        for i, ticket in enumerate(tickets):
+    def run(plugin: Any, talk: Talk) -> int:
+        turns = talk.turns()
+        tickets = [plugin.call() for _ in turns]
+        for ticket, (value, style) in zip(tickets, turns, strict=True):
             request = plugin.request(ticket)
-            for piece in pieces(answers.reply(i, request["sequence"]), answers.cuts):
+            for piece in pieces(reply_of(value, style, request["sequence"]), talk.cuts):
                 plugin.send(piece)
-        for ticket, value in zip(tickets, answers.values, strict=True):
+        for ticket, (value, _) in zip(tickets, turns, strict=True):
             plugin.ok(ticket, value)
         return len(tickets)
 
-    fuzz_plugin.check(ANSWERS, run)
+    fuzz_plugin.check(talks(64), run)
+
+
+ANSWERS = ("error", "both", "result")
 
 
 @case("FUZ-03", features=("concurrent",), generated=True)
 def test_errors(fuzz_plugin: Fuzz) -> None:
     """Concurrent calls, answered in another order with errors and results: each caller gets its own."""
-    steps = st.lists(st.tuples(st.sampled_from(["error", "both", "result"]), values.TEXT), min_size=1, max_size=16)
 
-    def run(plugin: Any, example: tuple[list[tuple[str, str]], int]) -> int:
-        kinds, turn = example
+    def run(plugin: Any, example: tuple[list[str], bytes, int]) -> int:
+        texts, plan, turn = example
+        kinds = [(ANSWERS[byte % len(ANSWERS)], texts[byte // len(ANSWERS) % len(texts)]) for byte in plan]
         tickets: list[Ticket] = [plugin.call(i, background=True, name="s") for i in range(len(kinds))]
         requests = [plugin.request() for _ in tickets]
         by_caller = {request["args"][0]: request for request in requests}
@@ -125,7 +111,7 @@ def test_errors(fuzz_plugin: Fuzz) -> None:
                 raise Fault("another error text than was sent", expected=repr(text), seen=repr(came))
         return len(kinds)
 
-    fuzz_plugin.check(st.tuples(steps, st.integers(0, 15)), run)
+    fuzz_plugin.check(st.tuples(st.lists(values.TEXT, min_size=1, max_size=8), plans(64), st.integers(0, 15)), run)
 
 
 @case("ARI-03", types=("int64",), generated=True)
@@ -134,7 +120,9 @@ def test_mismatch(fuzz_plugin: Fuzz) -> None:
     names = [name for name in values.MISFITTED if name in fuzz_plugin.role.types]
     one = st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), values.misfits(name)))
 
-    def run(plugin: Any, misfits: list[tuple[str, Any]]) -> int:
+    def run(plugin: Any, example: tuple[list[tuple[str, Any]], bytes]) -> int:
+        pool, plan = example
+        misfits = [pool[byte % len(pool)] for byte in plan]
         tickets = [plugin.call(results=[name]) for name, _ in misfits]
         for ticket, (_, value) in zip(tickets, misfits, strict=True):
             plugin.serve(ticket, value)
@@ -143,32 +131,32 @@ def test_mismatch(fuzz_plugin: Fuzz) -> None:
         plugin.goes_on()
         return len(misfits) + 1
 
-    fuzz_plugin.check(st.lists(one, min_size=1, max_size=16), run)
+    fuzz_plugin.check(st.tuples(st.lists(one, min_size=1, max_size=12), plans(24)), run)
 
 
 @case("FUZ-04", generated=True)
 def test_hostile_bytes(fuzz_plugin: Fuzz) -> None:
     """Damaged replies, then end of file: replies before the damage arrive, every call ends, the process lives on."""
 
-    def run(plugin: Any, example: tuple[Answers, Damage]) -> int:
-        answers, damage = example
+    def run(plugin: Any, example: tuple[Talk, Damage]) -> int:
+        talk, damage = example
         concurrent = "concurrent" in plugin.role.features
-        count = len(answers.values) if concurrent else 1
-        tickets = [plugin.call(i, background=concurrent) for i in range(count)]
+        turns = talk.turns() if concurrent else talk.turns()[:1]
+        tickets = [plugin.call(i, background=concurrent) for i in range(len(turns))]
         requests = {request["args"][0]: request for request in (plugin.request() for _ in tickets)}
-        replies = [answers.reply(i, requests[i]["sequence"]) for i in range(count)]
+        replies = [reply_of(value, style, requests[i]["sequence"]) for i, (value, style) in enumerate(turns)]
         damaged, at = damage.apply(b"".join(replies))
         plugin.send(damaged)
         plugin.wire.close(read=False)
         end = 0
-        for ticket, reply, value in zip(tickets, replies, answers.values, strict=False):
+        for ticket, reply, (value, _) in zip(tickets, replies, turns, strict=True):
             end += len(reply)
-            if len(reply.rstrip()) + end - len(reply) <= at:
+            if end <= at:
                 plugin.ok(ticket, value)
             else:
                 plugin.outcome(ticket)
         plugin.failed(plugin.call("after the end"), why="the connection has ended")
         plugin.finish()
-        return count + 1
+        return len(turns) + 1
 
-    fuzz_plugin.check(st.tuples(ANSWERS, DAMAGE), run, fresh=True)
+    fuzz_plugin.check(st.tuples(talks(12), DAMAGE), run, fresh=True)

@@ -15,7 +15,20 @@ from conformance.fuzz import values
 from conformance.oracle.values import Type
 
 POOL = 8
-PLAN = 96
+PLAN = 256
+
+
+_SHARES = (0.004, 0.01, 0.03, 0.1, 0.5, 1, 1, 1, 1, 1)
+"""Shares of a full plan, few first: an example shrinks towards them."""
+
+
+def plans(size: int = PLAN) -> st.SearchStrategy[bytes]:
+    """A byte for each thing to do: mostly ``size`` of them, and few when an example shrinks."""
+    return st.builds(
+        lambda share, plan: plan[: max(1, int(share * size))],
+        st.sampled_from(_SHARES),
+        st.binary(min_size=size, max_size=size),
+    )
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,7 @@ def typed(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Typed]:
 def batches(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Batch]:
     """Batches of values of these types."""
     pool = st.lists(typed(types), min_size=1, max_size=POOL).map(tuple)
-    return st.builds(Batch, pool, st.binary(min_size=1, max_size=PLAN))
+    return st.builds(Batch, pool, plans())
 
 
 def safe_as_any(item: Typed) -> bool:

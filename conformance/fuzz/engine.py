@@ -140,6 +140,7 @@ class Fuzz:
         except Unsupported:
             raise
         except CaseProblem as problem:
+            problem.wire = session.wire.render()
             self._end()
             first = problem
         if not fresh:
@@ -147,6 +148,7 @@ class Fuzz:
             try:
                 self.counts.calls += run(session, example)
             except CaseProblem as problem:
+                problem.wire = session.wire.render()
                 self._end()
                 first = problem
             else:

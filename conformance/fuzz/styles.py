@@ -8,6 +8,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from conformance.fuzz.batches import plans
+from conformance.fuzz.values import ANY
+
 _SPACES = ("", "", "", " ", "\n", "\t", "\r\n", "  \n ")
 
 
@@ -82,6 +85,32 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
         at += size
     found.append(data[at:])
     return [piece for piece in found if piece]
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Values, styles in which messages with them are written, a plan that pairs them, and where the bytes are cut."""
+
+    pool: tuple[Any, ...]
+    styles: tuple[Style, ...]
+    plan: bytes
+    cuts: list[int]
+
+    def turns(self) -> list[tuple[Any, Style]]:
+        """For each message its value and its style."""
+        values, styles = len(self.pool), len(self.styles)
+        return [(self.pool[byte % values], self.styles[byte // values % styles]) for byte in self.plan]
+
+
+def talks(size: int) -> st.SearchStrategy[Talk]:
+    """Talks of about ``size`` messages."""
+    return st.builds(
+        Talk,
+        st.lists(ANY, min_size=1, max_size=8).map(tuple),
+        st.lists(STYLES, min_size=1, max_size=6).map(tuple),
+        plans(size),
+        CUTS,
+    )
 
 
 @dataclass(frozen=True)

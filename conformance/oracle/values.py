@@ -62,7 +62,7 @@ def _compare(of: Type, meant: Any, came: Any, path: str, todo: list[tuple[Type, 
             return None
         return _says(path, meant, came)
     if of in ("any", "raw", "float64") and _is_number(meant):
-        return None if _is_number(came) and came == meant else _says(path, meant, came)
+        return None if _same_number(meant, came) else _says(path, meant, came)
     if of in ("any", "raw") and isinstance(meant, list | dict):
         return _containers(of, meant, came, path, todo)
     if type(meant) is not type(came) or meant != came:
@@ -94,7 +94,7 @@ def _point(meant: Any, came: Any, path: str) -> str | None:
     x, y, label = came.get("x"), came.get("y"), came.get("label", "")
     if type(x) is not int or x != meant["x"]:
         return _says(path + ".x", meant["x"], x)
-    if not _is_number(y) or y != meant["y"]:
+    if not _same_number(meant["y"], y):
         return _says(path + ".y", meant["y"], y)
     return None if label == meant.get("label", "") else _says(path + ".label", meant.get("label", ""), label)
 
@@ -129,6 +129,16 @@ def is_negative_zero(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _same_number(meant: float, came: Any) -> bool:
+    """An integer that was meant is compared exactly; a float also with digits that read back as the same float."""
+    if not _is_number(came):
+        return False
+    try:
+        return bool(float(came) == meant if isinstance(meant, float) else came == meant)
+    except OverflowError:
+        return False
 
 
 def _as_float32(value: float) -> float | None:

@@ -98,9 +98,9 @@ class Session:
         if self._busy == me:
             raise ServiceError("a signal handler or finalizer cannot use services while its thread is connecting")
         attempts = self._attempts
-        if not self._lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
-            raise CallTimeout(f"another thread is still connecting to the host after {timeout:g} s")
         try:
+            if not self._lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+                raise CallTimeout(f"another thread is still connecting to the host after {timeout:g} s")
             self._busy = me
             connection = self.connection
             if connection is not None:
@@ -127,8 +127,9 @@ class Session:
             self.connection = connection = Connection(duplex)
             return connection
         finally:
-            self._busy = None
-            self._lock.release()
+            if self._busy == me:
+                self._busy = None
+                self._lock.release()
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
+
 from plugsvc.client import Connection
 from plugsvc.openers import Duplex, FdStream
 from plugsvc.wire import request_prefix
@@ -24,6 +26,9 @@ DEADLINE = 20.0
 PREFIX = request_prefix("call", "n", "s")
 
 Request = dict[str, Any]
+
+FORKING = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+"""For tests that fork beside a thread; their children do nothing that another thread could have locked."""
 
 
 def reply(sequence: int, *results: object) -> bytes:

@@ -16,7 +16,7 @@ from plugsvc.client import Connection
 from plugsvc.errors import CallTimeout, ConnectionLost, ProtocolError, ServiceError
 from plugsvc.wire import MAX_SEQUENCE
 
-from .hosts import DEADLINE, PREFIX, Caller, PipeHost, Request, reply
+from .hosts import DEADLINE, FORKING, PREFIX, Caller, PipeHost, Request, reply
 
 
 @pytest.fixture
@@ -488,12 +488,14 @@ def test_closing_from_a_finalizer_inside_a_call(host: PipeHost) -> None:
 
     connection._reader = Stream()  # type: ignore[assignment]
     assert call(connection, 1) == [1], "the reply was in already"
+    assert connection.closed == "a finalizer"
     assert lost(connection) == "a finalizer"
 
 
 # Forks, finalizers, idleness
 
 
+@FORKING
 def test_a_forked_child_leaves_the_connection_alone(host: PipeHost) -> None:
     host.echo()
     connection = host.connection()
@@ -517,6 +519,7 @@ def test_a_forked_child_leaves_the_connection_alone(host: PipeHost) -> None:
     connection.close()
 
 
+@FORKING
 def test_a_fork_does_not_keep_the_connection_open(host: PipeHost) -> None:
     connection = host.connection()
     read, write = os.pipe()

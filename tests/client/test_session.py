@@ -16,7 +16,7 @@ from plugsvc.client import default_session
 from plugsvc.errors import CallTimeout, ConnectionLost, MisuseError, NotHosted, OpenError
 from plugsvc.openers import with_file_path_pair
 
-from .hosts import DEADLINE, PipeHost, Request, reply
+from .hosts import DEADLINE, FORKING, PipeHost, Request, reply
 
 UNHOSTED = "no host started this process (there is no --host on its command line)"
 
@@ -280,6 +280,7 @@ def test_requests_of_the_other_types(adopted: PipeHost) -> None:
         plugsvc.get_manifest(None)  # type: ignore[arg-type]
 
 
+@FORKING
 def test_a_child_process_can_connect_when_its_parent_has_not(fifo_host: FifoHost) -> None:
     """A daemon forks first and connects afterwards."""
     child = os.fork()

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from ..wire.text import without_lone_surrogates
+from ..jsontext import without_lone_surrogates
 from .mismatch import TOO_DEEP, Mismatch, kind
 from .raw import check_raw
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import MsgspecError, Raw
 from msgspec.json import Decoder
 
-from ..wire.scan import Malformed, skip_space, skip_value
+from ..jsontext import Malformed, skip_space, skip_value
 from .mismatch import Mismatch, kind
 
 __all__ = ["RAW_DEPTH", "check_raw"]

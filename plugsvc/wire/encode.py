@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from msgspec.json import Encoder
 
-from .text import without_lone_surrogates
+from ..jsontext import without_lone_surrogates
 
 __all__ = ["encode_reply", "encode_request", "join_call", "json_string", "request_prefix"]
 

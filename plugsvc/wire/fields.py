@@ -14,9 +14,8 @@ from typing import TypeVar
 
 from msgspec import Raw
 
+from ..jsontext import skip_space, skip_value, without_lone_surrogates
 from .messages import MAX_SEQUENCE, Reply, Request
-from .scan import skip_space, skip_value
-from .text import without_lone_surrogates
 
 __all__ = ["InvalidField", "read_reply", "read_request"]
 
@@ -36,7 +35,7 @@ _whole_number = re.compile(rb"-?[0-9]+").fullmatch
 
 
 class InvalidField(Exception):
-    """The message is JSON, but a field has a value that it cannot have. Never leaves the package `wire`."""
+    """The message is JSON, but a field has a value that it cannot have. Never leaves the library."""
 
 
 def _members(data: bytes) -> dict[str, bytes]:

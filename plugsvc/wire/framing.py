@@ -15,10 +15,9 @@ from msgspec import DecodeError, MsgspecError
 from msgspec.json import Decoder
 
 from ..errors import ProtocolError
-from .depth import provably_shallow
+from ..jsontext import Malformed, Scanner, provably_shallow, skip_space
 from .fields import InvalidField, read_reply, read_request
 from .messages import MAX_SEQUENCE, Reply, Request
-from .scan import Malformed, Scanner, skip_space
 
 __all__ = ["MAX_DEPTH", "MAX_MESSAGE", "MessageReader", "ReplyReader", "RequestReader"]
 

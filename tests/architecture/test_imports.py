@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 LAYERS: list[set[str]] = [
     {"errors"},
+    {"jsontext"},
     {"wire", "marshal", "openers"},
     {"client", "host"},
     {"log", "testing", "commands"},

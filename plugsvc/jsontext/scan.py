@@ -5,7 +5,7 @@ keeps its place between pieces, so that the work is linear however the stream is
 nesting costs memory and not stack. It does not care about UTF-8: bytes above 0x7f may stand in strings and nowhere
 else.
 
-The reader (`framing`) uses it where msgspec cannot say in one go what the bytes are: parts of messages, several
+The reader (`wire.framing`) uses it where msgspec cannot say in one go what the bytes are: parts of messages, several
 messages without line ends, and whatever msgspec refuses.
 """
 
@@ -79,7 +79,7 @@ def _bulk(state: int, closer: int) -> re.Pattern[bytes]:
 
 
 class Malformed(Exception):
-    """The byte at `position` cannot stand there; `reason` says why. Never leaves the package `wire`."""
+    """The byte at `position` cannot stand there; `reason` says why. Never leaves the library."""
 
     def __init__(self, reason: str, position: int) -> None:
         super().__init__(reason, position)

@@ -1,0 +1,14 @@
+"""JSON as bytes, below messages and types: what is valid, where it ends, how deep it goes, what UTF-8 cannot carry."""
+
+from .depth import provably_shallow
+from .scan import Malformed, Scanner, skip_space, skip_value
+from .surrogates import without_lone_surrogates
+
+__all__ = [
+    "Malformed",
+    "Scanner",
+    "provably_shallow",
+    "skip_space",
+    "skip_value",
+    "without_lone_surrogates",
+]

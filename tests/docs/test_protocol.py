@@ -8,9 +8,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
+
 from conformance.oracle import strict
 from conformance.requirements import Side, all_requirements
-
 from tests.docs.markdown import ROOT, Block, Unit, blocks, units
 
 PAGE = ROOT / "docs" / "protocol.md"
@@ -82,7 +82,9 @@ def test_json_examples_are_strict_json(block: Block) -> None:
             strict.loads(line.encode())
 
 
-@pytest.mark.parametrize(("block", "line"), wire_lines(), ids=lambda v: f"line {v.line}" if isinstance(v, Block) else "")
+@pytest.mark.parametrize(
+    ("block", "line"), wire_lines(), ids=lambda v: f"line {v.line}" if isinstance(v, Block) else ""
+)
 def test_wire_lines_are_messages(block: Block, line: str) -> None:
     side, _, data = line.partition(" ")
     message = strict.loads(data.encode())

@@ -49,6 +49,7 @@ class HostSession(Session):
         self._replies: dict[int, list[dict[str, Any]]] = {}
         self._order: list[int] = []
         self._named: list[str] | None = None
+        self.ends: list[list[int]] = []  # device and inode of what the plugin opened
         self.probe = Rendezvous(self.pump, {"info": info or {}, "open": opens})
         try:
             executable = plugin or self.probe.executable
@@ -96,6 +97,7 @@ class HostSession(Session):
                 seen=f"{answer['error']} for {self.urls()}",
             )
         fds, self.probe.fds = self.probe.fds, []
+        self.ends = [[seen.st_dev, seen.st_ino] for seen in map(os.fstat, fds)]
         self.wire.attach(fds[0], fds[1] if len(fds) > 1 else os.dup(fds[0]))
 
     def open(self, *, writer_first: bool = False) -> None:

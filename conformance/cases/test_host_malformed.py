@@ -1,0 +1,152 @@
+"""What a host does about a request that is none: it ends the connection, says so, and leaves nobody waiting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.case import case
+from conformance.oracle import strict
+from conformance.outcomes import Fault
+
+
+def _request(**changes: Any) -> bytes:
+    """A call with these keys changed."""
+    whole = {"sequence": 77, "type": "call", "namespace": "conformance", "name": "echo", "args": [1], **changes}
+    return strict.dumps(whole) + b"\n"
+
+
+def _written(args: bytes) -> bytes:
+    """A call with ``args`` as written."""
+    return _request(args=0)[: -len(b"0}\n")] + args + b"}\n"
+
+
+GOOD = _request()
+
+SYNTAX = {
+    "a bare word": b"garbage\n",
+    "a stray closing brace": b"}\n",
+    "a stray closing bracket": b"]\n",
+    "a comma between messages": b"," + GOOD,
+    "a NUL byte": b"\0" + GOOD,
+    "a byte order mark": b"\xef\xbb\xbf" + GOOD,
+    "a form feed as white space": b"\x0c" + GOOD,
+    "a no-break space as white space": b"\xc2\xa0" + GOOD,
+    "a comment": b"// comment\n" + GOOD,
+    "an array at the top": b"[" + GOOD.strip() + b"]\n",
+    "a string at the top": b'"call"\n',
+    "a number at the top": b"5\n",
+    "true at the top": b"true\n",
+    "a comma at the end of the object": _written(b"[1],"),
+    "a comma at the end of an array": _written(b"[1,]"),
+    "a comma missing": _written(b'[1] "extra":1'),
+    "a colon missing": b'{"sequence" 77}\n',
+    "a value missing": b'{"sequence":77,"type":}\n',
+    "a key without quotes": b'{sequence:77,"type":"call"}\n',
+    "a key that is a number": b'{"sequence":77,5:1}\n',
+    "single quotes": b"{'sequence':77,'type':'call'}\n",
+    "brackets that do not match": _written(b"[1}]"),
+    "the token NaN": _written(b"[NaN]"),
+    "the token Infinity": _written(b"[Infinity]"),
+    "the token -Infinity": _written(b"[-Infinity]"),
+    "the token None": _written(b"[None]"),
+    "a literal in capitals": _written(b"[TRUE]"),
+    "a literal cut short": _written(b"[tru]"),
+    "a number with a leading zero": _written(b"[012]"),
+    "a number with a plus sign": _written(b"[+1]"),
+    "a number that begins with a point": _written(b"[.5]"),
+    "a number that ends with a point": _written(b"[5.]"),
+    "a number without its exponent": _written(b"[1e]"),
+    "a hexadecimal number": _written(b"[0x10]"),
+    "a lone minus sign": _written(b"[-]"),
+    "a control character in a string": _written(b'["a\x01b"]'),
+    "a line feed in a string": _written(b'["a\nb"]'),
+    "an unknown escape": _written(b'["a\\xb"]'),
+    "an escape with too few digits": _written(b'["\\u12"]'),
+    "an escape with a wrong digit": _written(b'["\\u12g4"]'),
+}
+
+FIELDS = {
+    "a sequence that is a string": _request(sequence="77"),
+    "a sequence that is true": _request(sequence=True),
+    "a sequence that is an array": _request(sequence=[77]),
+    "a sequence that is an object": _request(sequence={}),
+    "a sequence that is negative": _request(sequence=-1),
+    "a sequence with a fraction": _request(sequence=77.5),
+    "a sequence of 2^64": _request(sequence=2**64),
+    "a sequence of a hundred digits": _request(sequence=10**100),
+    "a type that is a number": _request(type=5),
+    "a type that is true": _request(type=True),
+    "a type that is an array": _request(type=["call"]),
+    "a type that is an object": _request(type={"call": 1}),
+    "a namespace that is a number": _request(namespace=5),
+    "a namespace that is false": _request(namespace=False),
+    "a namespace that is an array": _request(namespace=["conformance"]),
+    "a name that is a number": _request(name=5),
+    "a name that is an object": _request(name={}),
+}
+
+
+@case("MAL-03", each=SYNTAX)
+def test_not_json(host: Any, each: bytes) -> None:
+    """What is not JSON, or no object, ends the connection, and the host reports a failure though the plugin exits 0."""
+    host.goes_on()
+    host.send(each)
+    host.broken_off("a request that is malformed")
+
+
+@case("MAL-03", each=FIELDS)
+def test_wrong_field(host: Any, each: bytes) -> None:
+    """A field of a wrong type ends the connection, and the host reports a failure though the plugin exits 0."""
+    host.goes_on()
+    host.send(each)
+    host.broken_off("a request with a field of a wrong type")
+
+
+@case("MAL-03", features=("concurrent",))
+def test_beside_a_long_call(host: Any) -> None:
+    """A call that runs for long does not keep the host from ending the connection, and from ending itself."""
+    host.goes_on()
+    host.call("sleep", int(1000 * max(30.0, 5 * host.patience)))
+    host.send(b"garbage\n")
+    host.broken_off("a malformed request beside a call that runs for long")
+
+
+@case("MAL-03")
+def test_at_the_very_beginning(host: Any) -> None:
+    """The first bytes of a connection are no request."""
+    host.send(b"HELO plugin\r\n")
+    host.broken_off("a connection that begins with a malformed request")
+
+
+@case("MAL-03")
+def test_with_much_behind_it(host: Any) -> None:
+    """A malformed request with a megabyte of others behind it: the plugin is not held up in its writing."""
+    host.goes_on()
+    host.send(b"garbage\n" + GOOD * 12_000)
+    host.broken_off("a malformed request with a megabyte behind it")
+
+
+@case("MAL-04")
+def test_answers_before(host: Any) -> None:
+    """Requests that came in the same write, in front of a malformed one, are answered; then the connection ends."""
+    sequences = [host.fresh() for _ in range(20)]
+    requests = [_request(sequence=n, args=[n]) for n in sequences]
+    lookup = host.fresh()
+    requests.append(_request(sequence=lookup, type="getManifest"))
+    host.send(b"".join(requests) + b"}\n")
+    for n in sequences:
+        host.results(n, n)
+    if host.reply(lookup).get("reply") != {"contract": 1}:
+        raise Fault("getManifest in front of a malformed request", expected="the manifest", seen="another reply")
+    host.broken_off("a malformed request behind others")
+
+
+@case("MAL-04", features=("concurrent",))
+def test_answers_of_running_calls(host: Any) -> None:
+    """Calls that are running when a malformed request comes are answered before the connection ends."""
+    sequences = [host.call("sleep", milliseconds) for milliseconds in (150, 250)]
+    host.goes_on()
+    host.send(b"}\n")
+    for sequence, milliseconds in zip(sequences, (150, 250), strict=True):
+        host.results(sequence, milliseconds)
+    host.broken_off("a malformed request beside running calls")

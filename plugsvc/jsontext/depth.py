@@ -8,7 +8,8 @@ __all__ = ["provably_shallow"]
 
 _strings = re.compile(rb'"[^"]*+"')
 _OTHERS = bytes(byte for byte in range(256) if byte not in b'[]{}"')
-_ROUNDS = 12
+_EFFORT = 32
+"""How often the bytes may be gone through, on average: the scanner takes longer than that."""
 
 
 def provably_shallow(data: bytes | bytearray, max_depth: int) -> bool:
@@ -28,8 +29,12 @@ def provably_shallow(data: bytes | bytearray, max_depth: int) -> bool:
     # keeps its opening quote, and shows that strings have to be told apart properly.
     bare = brackets.replace(b'""', b"")
     brackets = _strings.sub(b"", brackets) if b'"' in bare else bare
-    for done in range(_ROUNDS):
+    effort = _EFFORT * len(data)
+    for done in range(max_depth):
         if 2 * done + len(brackets) // 2 <= max_depth:
             return True
+        effort -= len(brackets)
+        if effort < 0:
+            break
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
     return False

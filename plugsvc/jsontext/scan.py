@@ -42,6 +42,8 @@ _NUMBER_RUN = frozenset((_INT, _FRACTION, _EXPONENT))  # more digits change noth
 _NUMBER_END = frozenset((_ZERO, _INT, _FRACTION, _EXPONENT))  # may end here
 
 _space = re.compile(rb"[ \t\n\r]*+").match
+_openers = re.compile(rb"\[++").match
+_closers = re.compile(rb"[\]}]++").match
 _digits = re.compile(rb"[0-9]*+").match
 _STRING_BODY = rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+'
 _string_body = re.compile(_STRING_BODY).match
@@ -104,7 +106,7 @@ class Scanner:
     `done` is true when the value has ended.
     """
 
-    __slots__ = ("_depth", "_in_key", "_max_depth", "_number", "_stack", "_state")
+    __slots__ = ("_in_key", "_max_depth", "_number", "_patience", "_resume", "_stack", "_state")
 
     def __init__(self, max_depth: int, *, any_value: bool = False) -> None:
         self._max_depth = max_depth
@@ -112,6 +114,8 @@ class Scanner:
         self._state = _VALUE if any_value else _START
         self._in_key = False
         self._number = 0
+        self._resume = 0  # from where on it is tried again to take many values at a time
+        self._patience = 1
 
     @property
     def done(self) -> bool:
@@ -121,6 +125,7 @@ class Scanner:
         """Be ready for the next object."""
         self._stack.clear()
         self._state = _START
+        self._resume = 0
 
     def scan(self, data: bytes | bytearray, position: int) -> int:
         """Go on from `position` and return how far it got: to the end of the value, or as far as there are bytes.
@@ -143,7 +148,7 @@ class Scanner:
                 continue
             if state == _DONE:
                 return position
-            if end - position >= _BULK:
+            if end - position >= _BULK and position >= self._resume:
                 position = self._many(data, position)
                 state = self._state
             position = skip_space(data, position)
@@ -151,8 +156,7 @@ class Scanner:
                 return position
             byte = data[position]
             if state == _NEXT:
-                self._next(byte, position)
-                position += 1
+                position = self._next(data, byte, position)
             elif state == _COLON:
                 if byte != 0x3A:
                     raise Malformed(f'expected ":" after a key, got {_show(byte)}', position)
@@ -185,18 +189,30 @@ class Scanner:
             position = skip_space(data, position)
         match = _bulk(_NEXT if self._state == _NEXT else _VALUE, self._stack[-1]).match(data, position)
         if match is None or match.end() == position:
+            # What is nested deeply does not come many at a time: do not try at every bracket.
+            self._patience = min(2 * self._patience, 4 * _BULK)
+            self._resume = position + self._patience
             return start
+        self._patience = 1
         self._state = _NEXT
         return match.end()
 
-    def _next(self, byte: int, position: int) -> None:
+    def _next(self, data: bytes | bytearray, byte: int, position: int) -> int:
         closer = self._stack[-1]
         if byte == 0x2C:
             self._state = _VALUE if closer == 0x5D else _KEY
         elif byte == closer:
+            # Where much ends at once, it is taken at once.
+            match = _closers(data, position)
+            run = match[0] if match else b""
+            if len(run) > 1 and run == self._stack[: -len(run) - 1 : -1]:
+                del self._stack[-len(run) :]
+                self._ended()
+                return position + len(run)
             self._close()
         else:
             raise Malformed(f'expected "," or {_show(closer)}, got {_show(byte)}', position)
+        return position + 1
 
     def _key(self, byte: int, position: int) -> None:
         if byte == 0x22:
@@ -216,8 +232,13 @@ class Scanner:
         elif self._state == _START:
             raise Malformed(f'expected the "{{" of a message, got {_show(byte)}', position)
         elif byte == 0x5B:
-            self._open(0x5D, position)
             self._state = _VALUE_OR_END
+            match = _openers(data, position)
+            run = match.end() - position if match else 0
+            if 1 < run <= self._max_depth - len(self._stack):
+                self._stack += b"]" * run
+                return position + run
+            self._open(0x5D, position)
         elif byte == 0x22:
             self._state, self._in_key = _STRING, False
         elif byte == 0x2D or 0x30 <= byte <= 0x39:

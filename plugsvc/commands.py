@@ -35,7 +35,10 @@ def main(argv: list[str] | None = None) -> NoReturn:
         print("plugsvc: the package click is missing; install plugsvc[commands]", file=sys.stderr)
         sys.exit(USAGE)
     try:
-        _group().main(argv, prog_name="plugsvc", standalone_mode=False)
+        # Not `main`, which makes Ctrl-C two lines.
+        group = _group()
+        with group.make_context("plugsvc", list(sys.argv[1:] if argv is None else argv)) as context:
+            group.invoke(context)
     except click.UsageError as error:
         hint = f" (see {error.ctx.command_path} --help)" if error.ctx is not None else ""
         _exit(error.format_message() + hint, USAGE)

@@ -148,7 +148,8 @@ def test_records_of_all_sorts(record: dict[str, Any], expected: tuple[int, str],
 
 @pytest.mark.usefixtures("hosted")
 def test_what_is_no_list_of_records_is_an_error() -> None:
-    for bad in ("x", [1], [[{}]], {"msg": "x"}):
+    several: list[Any] = ["x", [1], [[{}]], {"msg": "x"}]
+    for bad in several:
         with pytest.raises(RemoteError):
             api.get_service(NAMESPACE, "log")(bad)
 

@@ -110,9 +110,9 @@ def test_a_fake_host_answers_and_keeps_the_calls() -> None:
         assert api.get_service("images", "both")(None) == (1, "x")
         assert api.get_service("images", "none")() is None
         assert api.get_service("images", "double")(21) == 42
-        with pytest.raises(RemoteError, match="^no such image$"):
+        with pytest.raises(RemoteError, match=r"^no such image$"):
             api.get_service("images", "open")("a", {"mode": 1})
-        with pytest.raises(RemoteError, match='^undefined service "close"$'):
+        with pytest.raises(RemoteError, match=r'^undefined service "close"$'):
             api.get_service("images", "close")()
 
         host.answer("images", "list", [])

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from plugsvc.errors import ServiceError
+from plugsvc.host import Command, Plugin, execute, iterate_typed, new_plugin
 from plugsvc.host.channel import Channel
 from plugsvc.host.registry import Registry
 from plugsvc.host.server import Server
@@ -185,3 +187,31 @@ def nothing_left_behind() -> Iterator[None]:
     assert set(os.listdir("/proc/self/fd")) - fds == set()
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.fixture
+def calls(registry: Registry) -> list[Any]:
+    """What the service `note` was called with."""
+    seen: list[Any] = []
+
+    @registry.service("test")
+    def note(value: Any) -> Any:
+        seen.append(value)
+        return value
+
+    @registry.service("test")
+    def fail(text: str) -> None:
+        raise ServiceError(text)
+
+    return seen
+
+
+def one(path: str) -> list[tuple[Plugin, Command]]:
+    """The first command only."""
+    return [*iterate_typed([new_plugin(path)], "one")]
+
+
+def run(path: str, *options: Any, args: tuple[str, ...] = (), **keywords: Any) -> str:
+    """Execute the first command and return what it has printed."""
+    (completed,) = execute(one(path), args, *options, **keywords)
+    return completed.stdout

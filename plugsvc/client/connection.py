@@ -50,6 +50,7 @@ from threading import get_ident
 from ..errors import CallTimeout, ConnectionLost, ProtocolError, ServiceError
 from ..openers import Duplex
 from ..wire import MAX_DEPTH, MAX_MESSAGE, MAX_SEQUENCE, Reply, ReplyReader, join_call, request_prefix
+from .looking import Looking
 
 __all__ = ["Connection"]
 
@@ -59,19 +60,6 @@ BIG = 1024 * 1024
 
 BATCH = 64 * 1024
 """Messages of several callers are joined into one write up to about this size."""
-
-SPIN_TRIES = 200
-"""How often a leader looks for input before it sleeps, where that has paid off:
-
-some 60 µs, the price of a sleep.
-"""
-
-SPIN_SOON = 60e-6
-"""A sleep shorter than this, wake-up included, would have been avoided by looking."""
-
-SPIN_MISSES = 4
-"""After so many vain attempts in a row looking stops, except once in `SPIN_RETRY` times."""
-SPIN_RETRY = 32
 
 _FOREVER_MS = 24 * 3600 * 1000
 _FOREVER = _FOREVER_MS / 1000
@@ -114,8 +102,7 @@ class Connection:
         self._frames = ReplyReader(max_message=max_message, max_depth=max_depth)
         self._sequences = count(first_sequence)
         self._read_size = READ_SIZE
-        self._spin_tries = SPIN_TRIES if (_several_cpus() if spin is None else spin) else 0
-        self._misses = 0
+        self._look = Looking(spin).until
 
         self._mutex = threading.Lock()
         self._pending: dict[int, _Call] = {}
@@ -362,7 +349,7 @@ class Connection:
         """Read for everybody until this call has its reply, the connection has ended, or time is up."""
         ready = self._ready
         while call.reply is None and self._ended is None:
-            if not ready() and (self._stalled or not self._spin()):
+            if not ready() and (self._stalled or not self._look(ready)):
                 if not self._sleep(call, deadline):
                     return
                 continue
@@ -370,23 +357,6 @@ class Connection:
             # There may be input for others without end.
             if deadline is not None and time.monotonic() >= deadline:
                 return
-
-    def _spin(self) -> bool:
-        """Look for input for a short while; return whether it came."""
-        tries = self._spin_tries
-        if not tries:
-            return False
-        misses = self._misses
-        if misses >= SPIN_MISSES and misses % SPIN_RETRY:
-            self._misses = misses + 1
-            return False
-        ready = self._ready
-        for _ in range(tries):
-            if ready():
-                self._misses = 0
-                return True
-        self._misses = misses + 1
-        return False
 
     def _sleep(self, call: _Call, deadline: float | None) -> bool:
         """Sleep until there is input, room for what is stalled, or an announcement; False when time is up."""
@@ -399,8 +369,6 @@ class Connection:
             return False
         else:
             events = self._poller.poll(min((deadline - before) * 1000, _FOREVER_MS))
-        if self._misses > SPIN_MISSES and time.monotonic() - before < SPIN_SOON:
-            self._misses = 0
         for fd, event in events:
             if fd == self._wake_read:
                 with contextlib.suppress(BlockingIOError):
@@ -543,13 +511,6 @@ def _text(error: OSError) -> str:
 def _by() -> str:
     error = sys.exception()
     return f" ({type(error).__name__})" if error is not None else ""
-
-
-def _several_cpus() -> bool:
-    try:
-        return len(os.sched_getaffinity(0)) > 1
-    except AttributeError:
-        return (os.cpu_count() or 1) > 1
 
 
 def _event_descriptors() -> tuple[int, int]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from plugsvc.client import Connection
+from plugsvc.client.looking import TRIES
 from plugsvc.errors import CallTimeout, ConnectionLost, ProtocolError, ServiceError
 from plugsvc.wire import MAX_SEQUENCE
 
@@ -592,10 +593,25 @@ def test_waiting_costs_nothing(host: PipeHost) -> None:
 
 def test_looking_stops_when_it_does_not_pay_off(host: PipeHost) -> None:
     connection = host.connection(spin=True)
-    for _ in range(10):
+    looks = 0
+    ready = connection._ready
+
+    def counted() -> bool:
+        nonlocal looks
+        looks += 1
+        return bool(ready())
+
+    connection._ready = counted
+    per_call = []
+    for _ in range(40):
+        looks = 0
         with pytest.raises(CallTimeout):
-            call(connection, timeout=0.01)
-    assert connection._misses > 4
+            call(connection, timeout=0.002)
+        per_call.append(looks)
+    assert per_call[0] > TRIES
+    assert sum(looks > TRIES for looks in per_call) < 10
+    assert min(per_call) < 5
     host.echo()
-    assert call(connection, 1) == [1]
+    for n in range(200):
+        assert call(connection, n) == [n]
     connection.close()

@@ -1,0 +1,69 @@
+"""Looking for input for a moment before going to sleep.
+
+A sleep and the wake-up after it cost more than a small call, so where the host answers quickly it is cheaper
+to look again and again until the reply is there. That is wrong when the host is slow, when there is one CPU
+only, and when other processes want this one: then a process that sleeps is served first. So it is tried as
+long as it pays off.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+__all__ = ["Looking"]
+
+TRIES = 200
+"""How often to look: some 60 µs, the price of a sleep."""
+
+WORTH = 200e-6
+"""Seconds; looking that took longer was interrupted by others, who would have let a sleeper go first."""
+
+MISSES = 4
+"""After so many vain attempts in a row looking stops, at first for `PAUSE` sleeps, longer each time."""
+PAUSE, PAUSE_MAX = 8, 1024
+
+
+class Looking:
+    """Decides when to look, and looks. For one thread at a time.
+
+    `enabled`: by default where this process may use more than one CPU.
+    """
+
+    def __init__(self, enabled: bool | None = None) -> None:
+        self._enabled = _several_cpus() if enabled is None else enabled
+        self._misses = 0
+        self._pause, self._next_pause = 0, PAUSE
+
+    def until(self, ready: Callable[[], object]) -> bool:
+        """Look for a short while, or not at all; return whether `ready` came true."""
+        if self._pause or not self._enabled:
+            self._pause -= self._pause > 0
+            return False
+        before = time.monotonic()
+        for _ in range(TRIES):
+            if ready():
+                found = True
+                if time.monotonic() - before < WORTH:
+                    self._misses = 0
+                    self._next_pause = max(self._next_pause // 2, PAUSE)
+                    return True
+                self._misses = MISSES
+                break
+        else:
+            found = False
+            self._misses += 1
+        if self._misses >= MISSES:
+            # One more miss after the pause is enough for the next one, which is longer.
+            self._misses = MISSES - 1
+            self._pause = self._next_pause
+            self._next_pause = min(self._next_pause * 2, PAUSE_MAX)
+        return found
+
+
+def _several_cpus() -> bool:
+    try:
+        return len(os.sched_getaffinity(0)) > 1
+    except AttributeError:
+        return (os.cpu_count() or 1) > 1

@@ -78,7 +78,11 @@ def _group() -> click.Group:
     @click.group(no_args_is_help=False)
     @click.version_option(package_name="plugsvc")
     def plugsvc() -> None:
-        """Find, inspect and execute plugins."""
+        """Find, inspect and execute plugins.
+
+        Exit status: 0 success; 1 a plugin failed, was refused, or none was found; 2 the command line makes no
+        sense; 130 interrupted.
+        """
 
     seconds = click.FloatRange(min=0, min_open=True)
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from msgspec import Raw
 
-from ..errors import MarshalError, ServiceError
+from ..errors import ServiceError
 from ..wire import Request, encode_reply
 
 __all__ = ["Service", "answer"]
@@ -67,11 +67,9 @@ def answer(service: Service, request: Request) -> bytes:
     signature = service.signature
     try:
         args = signature.decode_args(request.args)
-    except MarshalError as error:
-        return encode_reply(request.sequence, error=text_of(error))
-    try:
         value = service.function(*args)
     except ServiceError as error:
+        # Also an ArgumentError by the line above.
         return encode_reply(request.sequence, error=text_of(error))
     except BaseException as error:
         # Also SystemExit and KeyboardInterrupt: a service has no say in whether its host goes on. A real

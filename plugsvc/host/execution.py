@@ -83,7 +83,7 @@ class _Run:
         self._lock = threading.Lock()
         self._completed: list[Completed] = []
         self._errors: list[Exception] = []
-        self._fatal: list[Exception] = []
+        self._fatal: list[BaseException] = []
 
     def run(self, targets: Iterable[Target]) -> list[Completed]:
         if self._settings.parallelism == 1:
@@ -113,7 +113,11 @@ class _Run:
                     slots.acquire()
                     if self._context.reason is not None:
                         break
-                    pool.submit(self._one, target).add_done_callback(lambda _: slots.release())
+                    pool.submit(self._one_of_many, target).add_done_callback(lambda _: slots.release())
+                else:
+                    # Waited for in here, where Ctrl-C stops the processes, and not by the pool, where it does not.
+                    for _ in range(self._settings.parallelism):
+                        slots.acquire()
             except BaseException:
                 self._context.cancel("interrupted")
                 raise
@@ -130,6 +134,15 @@ class _Run:
                 with self._lock:
                     self._fatal.append(fatal)
                 self._context.cancel("stopped by the handler")
+
+    def _one_of_many(self, target: Target) -> None:
+        try:
+            self._one(target)
+        except BaseException as fatal:
+            # SystemExit and the like out of an interceptor: raised again by the thread that called `execute`.
+            with self._lock:
+                self._fatal.append(fatal)
+            self._context.cancel("interrupted")
 
     def _keep(self, completed: Completed) -> None:
         with self._lock:

@@ -196,18 +196,23 @@ class _Watch:
             self._poll.register(fd, select.POLLIN)
         self._stopped: str | None = None
         self._kill_at: float | None = None
+        self._wake_lock = threading.Lock()
+        self._wake_fd: int | None = None
 
     def run(self) -> Exit:
         wake_read, wake_write = os.pipe()
+        self._wake_fd = wake_write
         exit_fd = _exit_descriptor(self._process.pid)
         try:
             self._poll.register(wake_read, select.POLLIN)
             self._poll.register(exit_fd, select.POLLIN)
-            with self._context.calling(lambda: _write_byte(wake_write)):
+            with self._context.calling(self._wake):
                 self._wait(exit_fd, wake_read)
             self._poll.unregister(wake_read)
             self._poll.unregister(exit_fd)
         finally:
+            with self._wake_lock:
+                self._wake_fd = None
             for fd in (wake_read, wake_write, exit_fd):
                 os.close(fd)
         if self._stopped is not None:
@@ -222,6 +227,12 @@ class _Watch:
         if status < 0:
             return Exit(None, -status, stdout, stderr, self._stopped)
         return Exit(status, None, stdout, stderr, self._stopped)
+
+    def _wake(self) -> None:
+        # A cancellation may still be on its way here when the process has ended and the pipe is closed.
+        with self._wake_lock:
+            if self._wake_fd is not None:
+                os.write(self._wake_fd, b"\0")
 
     def _wait(self, exit_fd: int, wake_fd: int) -> None:
         """Wait until the process has ended, and see to it that it does when it should."""
@@ -273,10 +284,6 @@ class _Watch:
         while self._open and self._stopped is None and (left := linger_until - time.monotonic()) > 0:
             for fd, _ in self._poll.poll(int(left * 1000) + 1):
                 self._take(fd)
-
-
-def _write_byte(fd: int) -> None:
-    os.write(fd, b"\0")
 
 
 def _exit_descriptor(pid: int) -> int:

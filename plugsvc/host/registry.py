@@ -86,12 +86,15 @@ class Registry:
         if not isinstance(name, str):
             raise RegistrationError(f"namespace {namespace!r}: the name of a service is a string, not {name!r}")
         try:
-            service = Service(label, function, Signature.of(function, side="provider", name=label))
+            signature = Signature.of(function, side="provider", name=label)
         except SignatureError as error:
             text = str(error)
             if label in text:
                 raise
             raise SignatureError(f"service {label!r}: {text}") from error
+        if signature.is_async:
+            raise SignatureError(f"service {label!r}: an async def cannot provide a service, use a plain function")
+        service = Service(label, function, signature)
         with self._lock:
             target = self._namespaces.get(namespace)
             if target is None:

@@ -217,6 +217,15 @@ def test_a_handler_that_raises_ends_it_all(parallelism: int, plugin: Write) -> N
         execute(one(plugin("sys.exit(1)")) * 5, (), with_handler(handler), with_parallelism(parallelism))
 
 
+@pytest.mark.parametrize("parallelism", [1, 2])
+def test_an_interceptor_may_end_the_program(parallelism: int, plugin: Write) -> None:
+    def leave(*given: Any) -> None:
+        raise SystemExit(5)
+
+    with pytest.raises(SystemExit):
+        execute(one(plugin()), (), with_interceptor(leave), with_parallelism(parallelism))
+
+
 @pytest.mark.parametrize("option", [None, 5, "x"])
 def test_what_is_no_option(option: Any, plugin: Write) -> None:
     with pytest.raises(RegistrationError, match="is not an execution option"):
@@ -284,7 +293,8 @@ def test_cancellation_ends_the_rest(plugin: Write, registry: Registry) -> None:
         execute(targets, (), registry.bind(), context=context)
 
 
-def test_ctrl_c_takes_the_plugin_along(plugin: Write, tmp_path: Path) -> None:
+@pytest.mark.parametrize("parallelism", [1, 2])
+def test_ctrl_c_takes_the_plugin_along(parallelism: int, plugin: Write, tmp_path: Path) -> None:
     path = plugin("""
         with open(sys.argv[-1], "w") as file:
             print(os.getpid(), file=file, flush=True)
@@ -297,7 +307,8 @@ def test_ctrl_c_takes_the_plugin_along(plugin: Write, tmp_path: Path) -> None:
         import sys
         sys.path.insert(0, {str(ROOT)!r})
         from plugsvc.host import *
-        execute([next(iterate_all([new_plugin({path!r})]))], [{str(tmp_path / "fifo")!r}], Registry().bind())
+        target = next(iterate_all([new_plugin({path!r})]))
+        execute([target], [{str(tmp_path / "fifo")!r}], Registry().bind(), with_parallelism({parallelism}))
     """
     command = [sys.executable, "-c", "\n".join(map(str.strip, host.splitlines()))]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:

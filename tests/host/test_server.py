@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from plugsvc.errors import ProtocolError, ServiceError
@@ -117,6 +118,27 @@ def test_a_result_that_json_cannot_carry_is_an_error_of_that_call(value: Any, fu
     peer = connect(full)
     assert peer.call("odd").keys() == {"error"}
     assert peer.call("add", 1, 2) == {"reply": [3]}
+
+
+class Picky(msgspec.Struct):
+    value: int
+
+    def __post_init__(self) -> None:
+        if self.value == 1:
+            raise ValueError("not one")
+        if self.value == 2:
+            raise SystemExit("not two")
+
+
+@pytest.mark.parametrize("value", [1, 2])
+def test_code_of_arguments_may_fail(value: int, full: Registry, connect: Connect) -> None:
+    @full.service("test")
+    def take(picky: Picky) -> int:
+        return picky.value
+
+    peer = connect(full)
+    assert "not" in peer.call("take", {"value": value})["error"]
+    assert peer.call("take", {"value": 3}) == {"reply": [3]}
 
 
 def test_a_returned_error_is_the_error(full: Registry, connect: Connect) -> None:

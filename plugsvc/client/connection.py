@@ -4,30 +4,24 @@ A caller writes its own request and reads its own reply; there is nobody to hand
 switch between threads. When several threads call at once they share the work through two roles:
 
 - The *writer* is whoever is writing right now. A caller that finds one leaves its message in a queue, which
-the writer
-  empties before it goes on. When the pipe is full the writer does not wait: it leaves the rest to the leader.
-- The *leader* is the one caller that reads, for everybody. It alone ever sleeps on the descriptors: for
-input, and for
-  room to write when something is left to write. So a host that is itself stuck writing a big reply to us is
-  always read from, however much we have to say to it. All other callers, the *followers*, sleep on a lock
-  each.
+  the writer empties before it goes on. When the pipe is full the writer does not wait: it leaves the rest to
+  the leader.
+- The *leader* is the one caller that reads, for everybody. It alone ever sleeps on the descriptors: for input,
+  and for room to write when something is left to write. So a host that is itself stuck writing a big reply to
+  us is always read from, however much we have to say to it. All other callers, the *followers*, sleep on a
+  lock each.
 
 Why nobody is forgotten (`_mutex` guards every step named here):
 
 1. A caller becomes leader, when there is none, or follower in the same step that makes it known as pending.
-2. The leader leaves in one step, which makes one of the followers the leader and wakes it. So while there
-are followers,
-   there is a leader, and it is a caller that has not left yet: awake, or asleep on the descriptors.
+2. The leader leaves in one step, which makes one of the followers the leader and wakes it. So while there are
+   followers, there is a leader, and it is a caller that has not left yet: awake, or asleep on the descriptors.
 3. A follower is woken when its reply is in, when it becomes the leader, and when the connection ends. It may
-be woken
-   before it has gone to sleep: the lock remembers. A wake-up that turns out to be for nothing does no harm,
-   it looks again.
+   be woken before it has gone to sleep: the lock remembers. One that was woken for nothing looks again.
 4. A caller that gives up (time-out, Ctrl-C) leaves as everybody else does, and passes on what it was. A
-follower that
-   gives up in the moment it was made leader finds that out in the step in which it leaves.
+   follower that gives up in the moment it was made leader finds that out in the step in which it leaves.
 5. What others do to a sleeping leader (more to write, the end of the connection) they announce on an event
-descriptor,
-   which it watches, and which keeps the announcement until it looks.
+   descriptor, which it watches, and which keeps the announcement until it looks.
 
 A message that was begun is finished before another one begins, also when its caller has given up meanwhile:
 the rest stays where it is and goes first. Only where an exception (Ctrl-C) strikes between a system call and

@@ -18,6 +18,7 @@ from typing import Any, Self
 import pytest
 
 from plugsvc.client import Connection
+from plugsvc.errors import ConnectionLost
 from plugsvc.openers import Duplex, FdStream
 from plugsvc.wire import request_prefix
 
@@ -184,3 +185,18 @@ class Caller:
             raise self.error
         assert self.reply is not None
         return json.loads(self.reply)
+
+
+def call(connection: Connection, *args: Any, timeout: float | None = DEADLINE) -> Any:
+    """Return the results of a call."""
+    raw = connection.call_raw(PREFIX, json.dumps(args).encode(), timeout).reply
+    assert raw is not None
+    return json.loads(bytes(raw))
+
+
+def lost(connection: Connection) -> str:
+    """Return why a call fails."""
+    with pytest.raises(ConnectionLost) as caught:
+        call(connection)
+    assert str(caught.value) == caught.value.reason == connection.closed
+    return caught.value.reason

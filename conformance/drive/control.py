@@ -43,6 +43,9 @@ class Written:
 
     text: str
 
+    def __repr__(self) -> str:
+        return self.text
+
 
 def instruction(fields: dict[str, Any]) -> bytes:
     """One line for the testee; raises ValueError for NaN and infinities."""

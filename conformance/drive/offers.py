@@ -63,8 +63,8 @@ def devfd() -> Offer:
     return Offer([file_url(f"/dev/fd/{fd}") for fd in ends], suite_reads, suite_writes, ends, copies=list(ends))
 
 
-def fifo(name_in: str = "in", name_out: str = "out") -> Offer:
-    """Two named pipes in a private folder; the names may hold anything that a file name may."""
+def fifo(name_in: str = "in", name_out: str = "out", spell: Callable[[str], str] = file_url) -> Offer:
+    """Two named pipes in a private folder, of any name; ``spell`` makes the URL of a path."""
     folder = tempfile.mkdtemp(prefix="conformance-")
     ends: list[int] = []
     for name in (name_in, name_out):
@@ -73,7 +73,7 @@ def fifo(name_in: str = "in", name_out: str = "out") -> Offer:
         ends.append(os.open(path, os.O_RDWR | os.O_NONBLOCK))  # read-write: nobody's opening waits for us
     suite_writes = os.open(str(Path(folder, name_in)), os.O_WRONLY | os.O_NONBLOCK)
     suite_reads = os.open(str(Path(folder, name_out)), os.O_RDONLY | os.O_NONBLOCK)
-    urls = [file_url(str(Path(folder, name))) for name in (name_in, name_out)]
+    urls = [spell(str(Path(folder, name))) for name in (name_in, name_out)]
     return Offer(urls, suite_reads, suite_writes, copies=ends, folder=folder)
 
 

@@ -123,6 +123,11 @@ class PluginSession(Session):
             background=background,
         )
 
+    @property
+    def text(self) -> Type:
+        """The type for a text: an untyped testee takes it as any."""
+        return "string" if self.role.takes("string") else "any"
+
     def need(self, feature: str) -> None:
         """Raises Unsupported unless the testee declares ``feature``."""
         if feature not in self.role.features:
@@ -267,6 +272,17 @@ class PluginSession(Session):
         ticket = self.call("still here?", name="goes_on", results=["any"])
         self.serve(ticket, "yes")
         self.ok(ticket, "yes")
+
+    def survives(self) -> bool:
+        """Whether the connection goes on after something that may have ended it; the next call must end either way."""
+        ticket = self.call("still here?", name="survives", results=["any"])
+        self.wait(lambda: bool(self.wire.frames) or self.arrived(ticket), "a request, or the failure of the call")
+        if not self.wire.frames:
+            self.failed(ticket, why="a call after one that failed without a request")
+            return False
+        self.serve(ticket, "yes")
+        self.ok(ticket, "yes")
+        return True
 
     def quiet(self, seconds: float = 0.15) -> None:
         """Check that the plugin sends nothing for a short while."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from conformance.outcomes import Fault
+from conformance.outcomes import CaseProblem, Fault, Unsupported
 
 SHOWN = 8
 
@@ -25,6 +25,11 @@ class Problems:
             yield
         except Fault as fault:
             self._faults.append((what, fault))
+        except Unsupported:
+            raise
+        except CaseProblem as problem:
+            problem.message = f"{what}: {problem.message}"
+            raise
 
     def check(self) -> None:
         """Raises the fault that came, or one Fault over all that came."""

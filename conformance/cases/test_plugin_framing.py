@@ -38,24 +38,28 @@ def test_no_separator(plugin: Any) -> None:
         plugin.ok(ticket, number)
 
 
-@case(
-    "FRM-02",
-    each={
-        "space": b" ",
-        "tab": b"\t",
-        "carriage-return": b"\r",
-        "line-feed": b"\n",
-        "crlf": b"\r\n",
-        "mixed": b" \n\t\r\n  ",
-        "much": b" \t\r\n" * 2_000,
-    },
-)
-def test_white_space(plugin: Any, each: bytes) -> None:
+SPACES = {
+    "spaces": b" ",
+    "tabs": b"\t",
+    "carriage returns": b"\r",
+    "line feeds": b"\n",
+    "CR LF": b"\r\n",
+    "a mixture": b" \n\t\r\n  ",
+    "kilobytes of white space": b" \t\r\n" * 2_000,
+}
+
+
+@case("FRM-02")
+def test_white_space(plugin: Any) -> None:
     """White space before, between, after and inside replies changes nothing."""
-    for _ in range(3):
-        ticket = plugin.call(results=["any", "any", "any"])
-        plugin.send(spaced(each, plugin.request(ticket)["sequence"]))
-        plugin.ok(ticket, 1, "a b", {})
+    problems = Problems()
+    for what, space in SPACES.items():
+        for _ in range(2):
+            with problems.of(f"{what} between the tokens of a reply"):
+                ticket = plugin.call(results=["any", "any", "any"])
+                plugin.send(spaced(space, plugin.request(ticket)["sequence"]))
+                plugin.ok(ticket, 1, "a b", {})
+    problems.check()
 
 
 @case("FRM-03")
@@ -99,19 +103,16 @@ def test_error_split_at_every_byte(plugin: Any) -> None:
     problems.check()
 
 
-@case(
-    "FRM-04",
-    each={"nothing-between": b"", "line-feed-between": b"\n", "white-space-between": b" \r\n\t"},
-    features=("concurrent",),
-)
-def test_coalesced(plugin: Any, each: bytes) -> None:
+@case("FRM-04", features=("concurrent",))
+def test_coalesced(plugin: Any) -> None:
     """The replies of twelve concurrent calls in one write each reach their own caller."""
-    tickets = [plugin.call(name=f"s{number}", background=True) for number in range(12)]
-    requests = plugin.requests(tickets)
-    messages = [strict.dumps({"sequence": r["sequence"], "reply": [r["name"]]}) for r in requests]
-    plugin.send(each.join(messages) + each)
-    for number, ticket in enumerate(tickets):
-        plugin.ok(ticket, f"s{number}")
+    for between in (b"", b"\n", b" \r\n\t"):
+        tickets = [plugin.call(name=f"s{number}", background=True) for number in range(12)]
+        requests = plugin.requests(tickets)
+        messages = [strict.dumps({"sequence": r["sequence"], "reply": [r["name"]]}) for r in requests]
+        plugin.send(between.join(messages) + between)
+        for number, ticket in enumerate(tickets):
+            plugin.ok(ticket, f"s{number}")
 
 
 @case("FRM-04", features=("concurrent",))
@@ -240,26 +241,41 @@ def test_number_beyond_floats(plugin: Any) -> None:
     plugin.goes_on()
 
 
-@case(
-    "FRM-08",
-    each={
-        "unknown-key-first": '{"extra":1,"sequence":%d,"reply":["right"]}',
-        "unknown-key-last": '{"sequence":%d,"reply":["right"],"zzz":"x"}',
-        "unknown-nested": '{"sequence":%d,"x":{"sequence":99,"error":"no","reply":[{}]},"reply":["right"]}',
-        "unknown-array": '{"x":[{"error":"no"},["reply"],"}"],"sequence":%d,"reply":["right"]}',
-        "empty-key": '{"":"","sequence":%d,"reply":["right"]}',
-        "request-keys": '{"type":"call","namespace":"n","name":"s","args":[1],"sequence":%d,"reply":["right"]}',
-        "reply-first": '{"reply":["right"],"sequence":%d}',
-        "error-first": '{"error":null,"reply":["right"],"services":[],"ok":true,"sequence":%d}',
-        "escaped-keys": '{"\\u0073equ\\u0065nce":%d,"\\u0072\\u0065\\u0070\\u006C\\u0079":["right"]}',
-    },
-)
-def test_keys(plugin: Any, each: str) -> None:
+KEYS = {
+    "an unknown key first": '{"extra":1,"sequence":%d,"reply":["right"]}',
+    "an unknown key last": '{"sequence":%d,"reply":["right"],"zzz":"x"}',
+    "an unknown object": '{"sequence":%d,"x":{"sequence":99,"error":"no","reply":[{}]},"reply":["right"]}',
+    "an unknown array": '{"x":[{"error":"no"},["reply"],"}"],"sequence":%d,"reply":["right"]}',
+    "an empty key": '{"":"","sequence":%d,"reply":["right"]}',
+    "the keys of a request": '{"type":"call","namespace":"n","name":"s","args":[1],"sequence":%d,"reply":["right"]}',
+    "`reply` first": '{"reply":["right"],"sequence":%d}',
+    "`error` first": '{"error":null,"reply":["right"],"services":[],"ok":true,"sequence":%d}',
+    "escaped keys": '{"\\u0073equ\\u0065nce":%d,"\\u0072\\u0065\\u0070\\u006C\\u0079":["right"]}',
+    "keys alike but for the end": '{"sequence":%d,"sequences":99,"replys":[],"error_":"no","reply":["right"]}',
+}
+
+
+@case("FRM-08")
+def test_keys(plugin: Any) -> None:
     """Unknown keys, another order of keys, and keys written with escapes change nothing."""
-    for _ in range(2):
-        ticket = plugin.call()
-        plugin.send((each % plugin.request(ticket)["sequence"]).encode() + b"\n")
-        plugin.ok(ticket, "right")
+    problems = Problems()
+    for what, template in KEYS.items():
+        with problems.of(f"a reply with {what}"):
+            ticket = plugin.call()
+            plugin.send((template % plugin.request(ticket)["sequence"]).encode() + b"\n")
+            plugin.ok(ticket, "right")
+    problems.check()
+
+
+@case("FRM-08")
+def test_escaped_error_key(plugin: Any) -> None:
+    """An `error` whose key is written with escapes is an error."""
+    ticket = plugin.call()
+    sequence = plugin.request(ticket)["sequence"]
+    plugin.send(b'{"sequence":%d,"\\u0065rror":"boom","reply":["no"]}\n' % sequence)
+    text = plugin.failed(ticket, why="an `error` key with an escape")
+    if text != "boom":
+        raise Fault("another error than was sent", expected="boom", seen=text)
 
 
 @case(

@@ -53,29 +53,32 @@ def test_answered_and_unanswered(plugin: Any) -> None:
         plugin.ok(ticket, number)
 
 
-@case(
-    "REP-02",
-    each={
-        "far-off": (1_000_000, {"reply": ["wrong"]}),
-        "next": (1, {"reply": ["wrong"]}),
-        "top-bit": (1 << 63, {"reply": ["wrong"]}),
-        "beyond-double-precision": (1 << 53, {"reply": ["wrong"]}),
-        "low-32-bits-alike": (1 << 32, {"reply": ["wrong"]}),
-        "error": (1_000_000, {"error": "wrong"}),
-        "no-array": (1_000_000, {"reply": {"wrong": 1}}),
-        "lookup": (1_000_000, {"ok": True, "services": ["wrong"]}),
-    },
-)
-def test_unknown_sequence(plugin: Any, each: tuple[int, dict[str, Any]]) -> None:
+UNKNOWN: dict[str, tuple[int, dict[str, Any]]] = {
+    "far off": (1_000_000, {"reply": ["wrong"]}),
+    "one higher": (1, {"reply": ["wrong"]}),
+    "with the top bit": (1 << 63, {"reply": ["wrong"]}),
+    "with bit 53": (1 << 53, {"reply": ["wrong"]}),
+    "with the same low 32 bits": (1 << 32, {"reply": ["wrong"]}),
+    "with an error": (1_000_000, {"error": "wrong"}),
+    "with no array": (1_000_000, {"reply": {"wrong": 1}}),
+    "with keys of lookups": (1_000_000, {"ok": True, "services": ["wrong"]}),
+}
+
+
+@case("REP-02")
+def test_unknown_sequence(plugin: Any) -> None:
     """A reply with a sequence that nobody waits for changes nothing, before or after the awaited one."""
-    off, keys = each
-    for number in range(3):
-        ticket = plugin.call(number)
-        sequence = plugin.request(ticket)["sequence"]
-        nobody = message((sequence + off) % (TOP + 1), **keys)
-        plugin.send(nobody + message(sequence, reply=[number]) + (b"" if off == 1 else nobody))
-        plugin.ok(ticket, number)
+    problems = Problems()
+    for what, (off, keys) in UNKNOWN.items():
+        for number in range(2):
+            with problems.of(f"an unknown sequence {what}"):
+                ticket = plugin.call(number)
+                sequence = plugin.request(ticket)["sequence"]
+                nobody = message((sequence + off) % (TOP + 1), **keys)
+                plugin.send(nobody + message(sequence, reply=[number]) + (b"" if off == 1 else nobody))
+                plugin.ok(ticket, number)
     plugin.goes_on()
+    problems.check()
 
 
 @case("REP-02")
@@ -97,25 +100,22 @@ def test_many_unknown(plugin: Any) -> None:
     plugin.goes_on()
 
 
-@case(
-    "REP-03",
-    each={
-        "same": {"reply": ["right"]},
-        "other": {"reply": ["wrong"]},
-        "error": {"error": "wrong"},
-        "no-results": {"reply": []},
-    },
-)
-def test_second_reply(plugin: Any, each: dict[str, Any]) -> None:
+@case("REP-03")
+def test_second_reply(plugin: Any) -> None:
     """A second reply to the same sequence is ignored, whatever it says, in one write with the first or after it."""
-    ticket = plugin.call()
-    sequence = plugin.request(ticket)["sequence"]
-    plugin.send(message(sequence, reply=["right"]) + message(sequence, **each))
-    plugin.ok(ticket, "right")
-    plugin.send(message(sequence, **each))
-    plugin.goes_on()
-    plugin.send(message(sequence, **each) * 3)
-    plugin.goes_on()
+    second: tuple[dict[str, Any], ...] = ({"reply": ["right"]}, {"reply": ["wrong"]}, {"error": "wrong"}, {"reply": []})
+    problems = Problems()
+    for keys in second:
+        with problems.of(f"a second reply with {keys}"):
+            ticket = plugin.call()
+            sequence = plugin.request(ticket)["sequence"]
+            plugin.send(message(sequence, reply=["right"]) + message(sequence, **keys))
+            plugin.ok(ticket, "right")
+            plugin.send(message(sequence, **keys))
+            plugin.goes_on()
+            plugin.send(message(sequence, **keys) * 3)
+            plugin.goes_on()
+    problems.check()
 
 
 @case("REP-03", features=("concurrent",))

@@ -1,0 +1,67 @@
+"""What a plugin does when nobody hosts it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from conformance.case import case
+from conformance.outcomes import Fault
+
+Start = Callable[..., Any]
+
+
+@case("UNH-01")
+def test_hosted(start_plugin: Start) -> None:
+    """A plugin knows whether it was started with a host, before any call and after it."""
+    alone = start_plugin(urls=[])
+    alone.value(alone.start("hosted"), False)
+    plugin = start_plugin()
+    plugin.value(plugin.start("hosted"), True)
+    plugin.goes_on()
+    plugin.value(plugin.start("hosted"), True)
+
+
+@case("UNH-01", features=("single-url",))
+def test_hosted_by_one_url(start_plugin: Start) -> None:
+    """One `--host` is a host as well, whether or not the connection can be opened."""
+    plugin = start_plugin(urls=["file:///nonexistent/conformance/pipe"])
+    plugin.value(plugin.start("hosted"), True)
+
+
+@case("UNH-02", each={op: (op,) for op in ("call", "hasNamespace", "getManifest", "listServices")})
+def test_fails(start_plugin: Start, each: tuple[str]) -> None:
+    """Without a host an operation fails, the first time and later, and the process goes on."""
+    plugin = start_plugin(urls=[])
+    for _ in range(2):
+        ticket = plugin.call() if each[0] == "call" else plugin.start(each[0], namespace="n")
+        plugin.failed(ticket, why=f"{each[0]} without a host", or_panic=True)
+    plugin.value(plugin.start("hosted"), False)
+    plugin.finish()
+
+
+@case("UNH-03", features=("fallback",))
+def test_fallback_without_host(start_plugin: Start) -> None:
+    """Without a host a stub with a fallback runs it, each time."""
+    plugin = start_plugin(urls=[])
+    for args in ([1, 2, 3], ["a", None]):
+        plugin.value(plugin.start("fallback", namespace="n", name="s", args=args), args[::-1])
+
+
+@case("UNH-03", features=("fallback",))
+def test_fallback_with_host(plugin: Any) -> None:
+    """With a host a stub with a fallback calls the host, and what the host says counts, an error too."""
+    for args in ([1, 2, 3], ["a", None]):
+        ticket = plugin.start("fallback", namespace="n", name="s", args=args)
+        request = plugin.request(ticket)
+        if request.get("type") != "call" or request.get("name") != "s" or request.get("args") != args:
+            raise Fault(
+                "the request of a stub with a fallback", expected=f"a call of s with {args}", seen=repr(request)
+            )
+        plugin.reply(request, reply=["from the host"] * len(args))
+        plugin.value(ticket, ["from the host"] * len(args))
+    ticket = plugin.start("fallback", namespace="n", name="s", args=[1])
+    plugin.reply(plugin.request(ticket), error="from the host")
+    text = plugin.failed(ticket, why="a reply with an error to a stub with a fallback")
+    if text != "from the host":
+        raise Fault("another error than was sent", expected="from the host", seen=text)

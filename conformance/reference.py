@@ -84,7 +84,7 @@ def info() -> int:
 
 def annotation(of: Any) -> Any:
     """Return the annotation for a type of the contract. Raises `Unsupported`."""
-    from typing import Any, Optional
+    from typing import Any
 
     if isinstance(of, dict) and len(of) == 1:
         [(constructor, inner)] = of.items()
@@ -94,7 +94,8 @@ def annotation(of: Any) -> Any:
             if constructor == "map":
                 return dict[str, annotation(inner)]  # type: ignore[misc]
             # A raw value may be null anyhow, and so may any value.
-            return annotation(inner) if inner in ("raw", "any") else Optional[annotation(inner)]  # noqa: UP045
+            held = annotation(inner)
+            return held if held in (Any, annotation("raw")) else held | None
     if not isinstance(of, str) or of not in LEAVES:
         raise Unsupported(f"unknown type {of!r}")
     from plugsvc import marshal
@@ -201,7 +202,29 @@ def instruction_decoder() -> Callable[[bytes], Any]:
         ("namespace", str, ""), ("name", str, ""), ("args", list[msgspec.Raw], []),
         ("params", list, []), ("results", list, []), ("is_async", bool, False),
     ]  # fmt: skip
-    return msgspec.json.Decoder(msgspec.defstruct("Instruction", fields, rename={"is_async": "async"})).decode
+    kind = msgspec.defstruct("Instruction", fields, rename={"is_async": "async"})
+    quick = msgspec.json.Decoder(kind).decode
+
+    def decode(line: bytes) -> Any:
+        try:
+            return quick(line)
+        except msgspec.DecodeError:
+            # Lone surrogates, which msgspec does not read, and the standard library does.
+            import json
+
+            found = json.loads(line)
+            for name in ("id", "args"):
+                value = found.get(name)
+                found[name] = [raw(each) for each in value] if isinstance(value, list) else raw(value)
+            found["is_async"] = found.pop("async", False)
+            return kind(**found)
+
+    def raw(value: Any) -> Any:
+        import json
+
+        return msgspec.Raw(json.dumps(value).encode())
+
+    return decode
 
 
 def carry_out(instruction: Any) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import DecodeError, MsgspecError, Raw, inspect
+from msgspec import MsgspecError, Raw, inspect
 from msgspec.json import Decoder
 
 from .checks import Check, residual
@@ -50,8 +50,8 @@ class ArrayDecoder:
             values: tuple[Any, ...] = self._decode(data)
         except RecursionError:
             raise Mismatch(TOO_DEEP) from None
-        except Exception as error:
-            values = self._second_try(data, error)
+        except Exception:
+            values = self._second_try(data)
         if self._residual and not (self._only_integers and _has_small_integers(data)):
             for index, check in self._residual:
                 if index >= len(values):  # left out, as everything after it
@@ -62,14 +62,13 @@ class ArrayDecoder:
                     raise mismatch.within(f"[{index}]") from None
         return values
 
-    def _second_try(self, raw: bytes | Raw | None, error: Exception) -> tuple[Any, ...]:
+    def _second_try(self, raw: bytes | Raw | None) -> tuple[Any, ...]:
         """Return the values after all, or raise what is really wrong."""
         if raw is None:
             raise Mismatch(f"expected an array of {self._counted()}, got nothing")
         data = bytes(raw).strip()
         try:
-            if isinstance(error, (DecodeError, UnicodeDecodeError)) and not isinstance(error, msgspec.ValidationError):
-                data = mend_text(data)
+            data = mend_text(data)
             nodes, decode = self._nodes, self._decode
             if data[:1] == b"[":
                 count = len(_elements(data))

@@ -37,7 +37,7 @@ def _plain(value: Any) -> Any:
     """Return a value that msgspec does not know as one that it knows. Raises `TypeError` where there is none."""
     if isinstance(value, str):
         return str.__str__(value)
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):  # True as a key
         return int.__int__(value)
     if isinstance(value, float):
         return float.__float__(value)

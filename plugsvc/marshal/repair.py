@@ -28,9 +28,15 @@ _escapes = re.compile(
 )
 
 
+_surrogate = re.compile(rb"\\u[dD][89a-fA-F]").search
+
+
 def mend_text(data: bytes) -> bytes:
     """Return JSON with U+FFFD for every lone surrogate and for bytes that are not UTF-8."""
-    data = data.decode("utf-8", "replace").encode()
+    if not data.isascii():
+        data = data.decode("utf-8", "replace").encode()
+    if not _surrogate(data):
+        return data
     return _escapes.sub(lambda match: rb"\ufffd" if match[1] else match[0], data)
 
 

@@ -104,6 +104,10 @@ def _problem(node: inspect.Type) -> str | None:
         if isinstance(node.cls, type) and issubclass(node.cls, BaseException):
             return f"{show(node.cls)} is an error, which is not a value"
         return f"{show(node.cls)} cannot be carried by JSON"
+    if isinstance(node, inspect.UnionType) and any(isinstance(unwrap(kind), inspect.RawType) for kind in node.types):
+        return "a Raw is any JSON, also null: it cannot be one of several types"
+    if isinstance(node, (inspect.DataclassType, inspect.TypedDictType)):
+        return _unreadable_raw(node)
     if isinstance(node, inspect.ExtType):
         return "Ext cannot be carried by JSON"
     if isinstance(node, inspect.TimeDeltaType):
@@ -113,6 +117,21 @@ def _problem(node: inspect.Type) -> str | None:
         for key in keys.types if isinstance(keys, inspect.UnionType) else (keys,):
             if not isinstance(unwrap(key), _KEYS):
                 return "the keys of a JSON object are strings: a dict can have str or int as keys"
+    return None
+
+
+def _unreadable_raw(node: inspect.DataclassType | inspect.TypedDictType) -> str | None:
+    """Say which field is a Raw that msgspec refuses whatever JSON comes, if there is one: it depends on the default."""
+    for field in node.fields:
+        if isinstance(unwrap(field.type), inspect.RawType):
+            try:
+                msgspec.json.decode(b'{"%b":0}' % field.encode_name.encode(), type=node.cls)
+            except msgspec.ValidationError as error:
+                if str(error).startswith("Expected `raw`"):
+                    is_data_class = isinstance(node, inspect.DataclassType)
+                    other = "give it no default factory" if is_data_class else "use a data class"
+                    what = f"the field {field.name} of {show(node.cls)} cannot be read as Raw"
+                    return f"{what}: annotate Any, or {other}"
     return None
 
 

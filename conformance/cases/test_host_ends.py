@@ -222,7 +222,7 @@ def _stop_reading(host: Any) -> None:
     host.holds(lambda: True, 0.2)  # time for the host to fill the pipe
 
 
-@case("END-13", each={"0": (0,), "113": (113,)})
+@case("END-06", "END-07", "END-13", each={"0": (0,), "113": (113,)})
 def test_exit_with_large_replies_unread(host: Any, each: tuple[int]) -> None:
     """A plugin stops reading while megabytes are on their way, then exits: the status decides, and nothing hangs."""
     (status,) = each

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Protocol
 
 from ..errors import OpenError, RegistrationError
@@ -26,17 +27,36 @@ class HasFileno(Protocol):
     def fileno(self) -> int: ...
 
 
-FileOpener = Callable[[URL, str, float], "Stream | HasFileno | int"]
+FileOpener = Callable[[URL, str, float], "Stream | Duplex | HasFileno | int"]
 """What opens the URLs of one scheme: `opener(url, mode, deadline)`.
 
 `mode` is "r", "w" or "rw"; `deadline` is a time of the monotonic clock after which it must give up. It
-returns a `Stream`, or a descriptor, or a file object or socket; the two latter are duplicated and made
-non-blocking. It must not wait for the other side to open for writing what it opens for reading: that is what
+returns a `Stream`, or a descriptor, which belongs to the connection from then on, or a file object or socket,
+which is duplicated; the two latter are made non-blocking. For "rw" it may return a `Duplex` of two streams,
+too. It must not wait for the other side to open for writing what it opens for reading: that is what
 `Stream.establish` is for, which is called when both URLs are open. It raises `OSError` (or `OpenError`) with
 the reason.
 """
 
-_openers: dict[str, FileOpener] = {"file": open_file}
+
+def _lazily(module: str, function: str) -> FileOpener:
+    """Return the opener of a module here, which is imported when it is needed: most plugins need only `file`."""
+
+    def opener(url: URL, mode: str, deadline: float) -> Stream | Duplex | HasFileno | int:
+        found: FileOpener = getattr(import_module(f".{module}", __package__), function)
+        return found(url, mode, deadline)
+
+    return opener
+
+
+_openers: dict[str, FileOpener] = {
+    "file": open_file,
+    "fd": _lazily("fd", "open_fd"),
+    "stdio": _lazily("stdio", "open_stdio"),
+    "tcp": _lazily("tcp", "open_tcp"),
+    "unix": _lazily("unix", "open_unix"),
+    "unix-abstract": _lazily("unix", "open_unix_abstract"),
+}
 _registering = threading.Lock()
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
@@ -74,13 +94,14 @@ def open_stream(urls: Sequence[str], timeout: float = OPEN_TIMEOUT) -> Duplex:
     parsed = [parse_url(url) for url in urls]
     deadline = time.monotonic() + timeout
     if len(parsed) == 1:
-        stream = _open(parsed[0], "rw", deadline)
-        return _establish(Duplex(stream, stream, tuple(urls)), parsed, deadline)
+        opened = _open(parsed[0], "rw", deadline)
+        both = (opened.reader, opened.writer) if isinstance(opened, Duplex) else (opened, opened)
+        return _establish(Duplex(*both, tuple(urls)), parsed, deadline)
     # The reader first, without waiting for its writer: whichever of two FIFOs the other side opens first,
     # its opening succeeds now or meets the writer that we open next.
-    reader = _open(parsed[0], "r", deadline)
+    reader = _open_one(parsed[0], "r", deadline)
     try:
-        writer = _open(parsed[1], "w", deadline)
+        writer = _open_one(parsed[1], "w", deadline)
     except BaseException:
         reader.close()
         raise
@@ -100,7 +121,15 @@ def _establish(duplex: Duplex, parsed: list[URL], deadline: float) -> Duplex:
     return duplex
 
 
-def _open(url: URL, mode: str, deadline: float) -> Stream:
+def _open_one(url: URL, mode: str, deadline: float) -> Stream:
+    opened = _open(url, mode, deadline)
+    if isinstance(opened, Duplex):
+        opened.close()
+        raise _refusal(url, mode, OpenError("it stands for both directions; give this URL alone"))
+    return opened
+
+
+def _open(url: URL, mode: str, deadline: float) -> Stream | Duplex:
     opener = _openers.get(url.scheme)
     if opener is None:
         known = ", ".join(schemes())
@@ -113,7 +142,9 @@ def _open(url: URL, mode: str, deadline: float) -> Stream:
         raise _refusal(url, mode, error) from error
 
 
-def _as_stream(opened: Stream | HasFileno | int) -> Stream:
+def _as_stream(opened: Stream | Duplex | HasFileno | int) -> Stream | Duplex:
+    if isinstance(opened, Duplex):
+        return opened
     if isinstance(opened, int):
         return FdStream(opened)
     if all(hasattr(opened, name) for name in ("ready", "read", "write", "grow", "establish", "atomic")):

@@ -1,8 +1,9 @@
 """The URLs of `--host`: parsed strictly, and made from paths.
 
 A URL is read by RFC 3986: `scheme:[//authority]path[?query][#fragment]`. The scheme is case-insensitive, the
-path is percent-decoded, query and fragment are ignored. What cannot be a URL is refused with the reason
-instead of being bent into something that opens another file.
+path is percent-decoded; the query is for the few schemes that know one, and ignored by the others, as the
+fragment is by all. What cannot be a URL is refused with the reason instead of being bent into something that
+opens another file.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ MAX_URLS = 2
 
 # RFC 3986, appendix B, with the scheme's alphabet of section 3.1. DOTALL: a newline is refused below, not
 # skipped.
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?://(?P<authority>[^/?#]*))?(?P<path>[^?#]*)", re.DOTALL)
+_URL = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?://(?P<authority>[^/?#]*))?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?",
+    re.DOTALL,
+)
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -43,13 +47,34 @@ class URL(NamedTuple):
     """A parsed URL.
 
     `text`: as it was given. `scheme`: in lower case. `authority`: percent-decoded, None where there is no
-    `//`. `path`: percent-decoded, bytes that are not UTF-8 as `os.fsdecode` gives them.
+    `//`. `path`: percent-decoded, bytes that are not UTF-8 as `os.fsdecode` gives them. `query`: as it was
+    given, `""` where there is none; `parameter` reads it.
     """
 
     text: str
     scheme: str
     authority: str | None
     path: str
+    query: str = ""
+
+    def parameter(self, name: str) -> str | None:
+        """Return the percent-decoded value of `name=value` in the query, None where it is not given.
+
+        Raises `OpenError` when it is given more than once, or is not properly escaped.
+        """
+        values = [value for key, _, value in (each.partition("=") for each in self.query.split("&")) if key == name]
+        if not values:
+            return None
+        if len(values) > 1:
+            raise OpenError(f"{name!r} is given {len(values)} times")
+        escape = _BAD_ESCAPE.search(values[0])
+        if escape:
+            where = values[0][escape.start() : escape.start() + 3]
+            raise OpenError(f"{where!r} is not a percent-escape (a plain % is %25)")
+        value = _unescape(values[0])
+        if b"\0" in value:
+            raise OpenError(f"{name!r} cannot contain the character '\\x00'")
+        return os.fsdecode(value)
 
 
 def _unescape(text: str) -> bytes:
@@ -65,7 +90,7 @@ def parse_url(text: str) -> URL:
     if not match:
         hint = f"; for a path, use {with_file_path(text)[1]!r}" if text and not text.startswith(":") else ""
         raise OpenError(f"{text!r} is not a URL: it has no scheme{hint}", text)
-    escape = _BAD_ESCAPE.search(match[0])
+    escape = _BAD_ESCAPE.search(text[: match.end("path")])
     if escape:
         where = text[escape.start() : escape.start() + 3]
         raise OpenError(f"{text!r} is not a URL: {where!r} is not a percent-escape (a plain % is %25)", text)
@@ -81,6 +106,7 @@ def parse_url(text: str) -> URL:
         match["scheme"].lower(),
         None if authority is None else _unescape(authority).decode(errors="replace"),
         os.fsdecode(path),
+        match["query"] or "",
     )
 
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import pytest
 
 from plugsvc.errors import OpenError, RegistrationError
-from plugsvc.openers import URL, FdStream, open_stream, register_file_opener, registry, schemes
+from plugsvc.openers import URL, Duplex, FdStream, open_stream, register_file_opener, registry, schemes
 
 
 @pytest.fixture(autouse=True)
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_openers", dict(registry._openers))
+    monkeypatch.setattr(registry, "_openers", {"file": registry._openers["file"]})
 
 
 @pytest.fixture
@@ -33,6 +33,26 @@ def test_unknown_scheme() -> None:
     with pytest.raises(OpenError) as caught:
         open_stream(["bogus:///x"])
     assert str(caught.value) == "unknown scheme \"bogus\" in 'bogus:///x' (known: file)"
+
+
+def test_duplex(pair: tuple[socket.socket, socket.socket]) -> None:
+    """For both directions an opener may return two streams; for one of two URLs that makes no sense."""
+    made = []
+
+    def opener(url: URL, mode: str, deadline: float) -> Duplex:
+        made.append(Duplex(FdStream(os.dup(pair[1].fileno())), FdStream(os.dup(pair[1].fileno()))))
+        return made[-1]
+
+    register_file_opener("mine", opener)
+    duplex = open_stream(["mine:"])
+    assert duplex == Duplex(*made[0][:2], ("mine:",))
+    duplex.close()
+    with pytest.raises(OpenError) as caught:
+        open_stream(["mine:", "mine:"])
+    assert str(caught.value) == ("cannot open 'mine:' for reading: it stands for both directions; give this URL alone")
+    for stream in made[1][:2]:
+        with pytest.raises(ValueError, match="closed"):
+            stream.fileno()
 
 
 def test_descriptor(pair: tuple[socket.socket, socket.socket]) -> None:

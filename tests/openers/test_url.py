@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from plugsvc.errors import OpenError
 from plugsvc.openers import check_count, parse_url, with_file_path, with_file_path_pair
@@ -68,6 +67,41 @@ def test_refused(text: str, reason: str) -> None:
         parse_url(text)
     assert str(caught.value).startswith(reason)
     assert caught.value.url == text
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "value"),
+    [
+        ("a:", "", None),
+        ("a:?", "", None),
+        ("a:#?x=1", "", None),
+        ("a:?y=1", "y=1", None),
+        ("a:?x=1", "x=1", "1"),
+        ("a:?x=1#?x=2", "x=1", "1"),
+        ("a:?y=2&x=a%20b%26c?/+&z", "y=2&x=a%20b%26c?/+&z", "a b&c?/+"),
+        ("a:?x", "x", ""),
+        ("a:?x=%C3%A4=%ff", "x=%C3%A4=%ff", "ä=\udcff"),
+    ],
+)
+def test_query(text: str, query: str, value: str | None) -> None:
+    url = parse_url(text)
+    assert (url.query, url.parameter("x")) == (query, value)
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("x=1&x=1", "'x' is given 2 times"),
+        ("x=%zz", "'%zz' is not a percent-escape (a plain % is %25)"),
+        ("x=a%00", "'x' cannot contain the character '\\x00'"),
+    ],
+)
+def test_bad_query(query: str, reason: str) -> None:
+    """It matters to nobody but the scheme that asks for it."""
+    url = parse_url("a:?" + query)
+    with pytest.raises(OpenError) as caught:
+        url.parameter("x")
+    assert str(caught.value) == reason
 
 
 @given(st.text())

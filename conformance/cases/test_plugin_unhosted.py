@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.case import case
+from conformance.drive import offers
+from conformance.drive.control import Ticket
 from conformance.outcomes import Fault
 
 Start = Callable[..., Any]
@@ -24,8 +26,19 @@ def test_hosted(start_plugin: Start) -> None:
 
 @case("UNH-01", features=("single-url",))
 def test_hosted_by_one_url(start_plugin: Start) -> None:
-    """One `--host` is a host as well, whether or not the connection can be opened."""
-    plugin = start_plugin(urls=["file:///nonexistent/conformance/pipe"])
+    """One `--host` is a host as well as two."""
+    plugin = start_plugin(offer=offers.single_pty)
+    plugin.value(plugin.start("hosted"), True)
+    plugin.goes_on()
+    plugin.value(plugin.start("hosted"), True)
+
+
+@case("UNH-01")
+def test_hosted_by_nobody(start_plugin: Start) -> None:
+    """A plugin that was started with `--host` is hosted, also where the connection cannot be opened."""
+    plugin = start_plugin(urls=["file:///nonexistent/conformance/in", "file:///nonexistent/conformance/out"])
+    plugin.value(plugin.start("hosted"), True)
+    plugin.failed(plugin.call(), why="a call over a connection that cannot be opened")
     plugin.value(plugin.start("hosted"), True)
 
 
@@ -48,6 +61,21 @@ def test_fallback_without_host(start_plugin: Start) -> None:
         plugin.value(plugin.start("fallback", namespace="n", name="s", args=args), args[::-1])
 
 
+def request_of_stub(plugin: Any, ticket: Ticket) -> dict[str, Any]:
+    """The call that a stub makes; it may ask before whether the host has the service."""
+    answers: dict[str, dict[str, Any]] = {
+        "hasNamespace": {"ok": True},
+        "listServices": {"services": ["s"]},
+        "getManifest": {"reply": None},
+    }
+    for _ in range(4):
+        request: dict[str, Any] = plugin.request(ticket)
+        if request.get("type") == "call":
+            return request
+        plugin.reply(request, **answers.get(str(request.get("type")), {}))
+    raise Fault("a stub with a fallback does not call the host", expected="a call", seen=repr(request))
+
+
 @case("UNH-03", features=("fallback",))
 def test_fallback_with_host(plugin: Any) -> None:
     """With a host a stub with a fallback calls the host, and what the host says counts, an error too."""
@@ -61,7 +89,7 @@ def test_fallback_with_host(plugin: Any) -> None:
         plugin.reply(request, reply=["from the host"] * len(args))
         plugin.value(ticket, ["from the host"] * len(args))
     ticket = plugin.start("fallback", namespace="n", name="s", args=[1])
-    plugin.reply(plugin.request(ticket), error="from the host")
+    plugin.reply(request_of_stub(plugin, ticket), error="from the host")
     text = plugin.failed(ticket, why="a reply with an error to a stub with a fallback")
     if text != "from the host":
         raise Fault("another error than was sent", expected="from the host", seen=text)

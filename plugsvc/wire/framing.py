@@ -34,10 +34,15 @@ _BUDGET = 16
 """How often the bytes of a message may be decoded in vain, on average, before only the scanner looks at them: it takes
 some fifty times as long as msgspec, but keeps its place."""
 _EXCERPT = 32
+_VAST = 256 * 1024
+"""From this size of the buffer on, large pieces are not decoded just to know at once whether something is wrong: then
+that is noticed where a message may end, at the latest with the end of the stream."""
 _ENDS = b"\n}"
 
 # A brace that may end a message: what follows it inside of one is a comma or another closing bracket.
 _possible_end = re.compile(rb"\}(?![ \t\r\n]*+[,\]}])").search
+
+_lone_surrogate = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])").search
 
 M = TypeVar("M", Request, Reply)
 
@@ -100,7 +105,7 @@ class MessageReader(Generic[M]):
         if not self._buffer:
             return self._begin(data)
         # Whoever writes a newline writes it after a message: up to there they are whole, most likely.
-        cut = len(data) if data[-1] in _ENDS else data.rfind(b"\n") + 1
+        cut = self._likely_end(data)
         if not cut or self._tried > _BUDGET * len(self._buffer):
             self._buffer += data
             return self._go_on(data, cut=0)
@@ -118,7 +123,7 @@ class MessageReader(Generic[M]):
 
     def _begin(self, data: bytes) -> list[M]:
         """Take `data` while no message is unfinished."""
-        cut = len(data) if data[-1] in _ENDS else data.rfind(b"\n") + 1
+        cut = self._likely_end(data)
         if cut == len(data):
             messages = self._attempt(data)
             if messages is not None:
@@ -132,10 +137,19 @@ class MessageReader(Generic[M]):
         self._keep(data)
         return self._go_on(data, cut)
 
+    def _likely_end(self, data: bytes) -> int:
+        """Return how far into `data` whole messages may go, for a quick attempt to decode them; 0 for not at all."""
+        if data[-1] in _ENDS:
+            return len(data)
+        cut = data.rfind(b"\n") + 1
+        if not cut and len(data) >= _LARGE and len(self._buffer) < _VAST:
+            # It hardly ends there; but then it is known whether all of it can be the beginning of a message.
+            return len(data)
+        return cut
+
     def _rest(self, data: bytes) -> list[M]:
         """Take what follows the last newline of a piece."""
-        self._keep(data)
-        return self._go_on(data, cut=0)
+        return self._begin(data) if data else []
 
     def eof(self) -> None:
         """Take note that the stream has ended.
@@ -161,7 +175,7 @@ class MessageReader(Generic[M]):
         except DecodeError as error:
             self._tried += len(data)
             # This text is also msgspec's answer to a lone surrogate: then it says nothing about the end.
-            self._truncated = str(error) == "Input data was truncated" and b"\\ud" not in data.lower()
+            self._truncated = str(error) == "Input data was truncated" and not _lone_surrogate(data)
             return None
         except (MsgspecError, UnicodeDecodeError, RecursionError):
             self._tried += len(data)
@@ -191,11 +205,11 @@ class MessageReader(Generic[M]):
 
     def _is_middle(self, data: bytes, cut: int) -> bool:
         """Return True when no message ends in `data`, a large piece, as far as can be told without scanning it."""
+        if cut and not self._truncated:
+            return False
         match = _possible_end(data)
-        if match is None:
-            return True
-        # Its very end may be one; but there msgspec has said that the message goes on.
-        return self._truncated and cut == len(data) and skip_space(data, match.end()) == len(data)
+        # The very end of the data may be one; but there msgspec has said that the message goes on.
+        return match is None or (cut == len(data) and skip_space(data, match.end()) == len(data))
 
     def _scan(self, messages: list[M]) -> None:
         """Scan what is new in the buffer, add the messages in it to `messages`, and keep the rest."""

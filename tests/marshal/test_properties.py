@@ -7,8 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from plugsvc.errors import ArgumentError, MarshalError, ResultError
 from plugsvc.marshal import Float32, Int8, Raw, Signature, UInt64, decode_value, encode_value

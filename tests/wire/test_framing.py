@@ -184,6 +184,9 @@ def test_large_messages_in_pieces(size: int, end: bytes) -> None:
         json.dumps([records], separators=(",", ":")).encode(),
         json.dumps([records], indent=1).encode(),
         b"[" + b",".join(b"%d" % i for i in range(30_000)) + b"]",
+        json.dumps([["\U0001f600}", "{"] * 5000]).encode(),
+        b'["' + rb"\ud800}" * 10_000 + b'"]',
+        b'[{"' + rb"\ud800" * 10_000 + b'":1}]',
     ]
     stream = b"".join(b'{"sequence":%d,"reply":%b}%b' % (i, value, end) for i, value in enumerate(values))
     messages, error = replies(*in_pieces(stream, size))

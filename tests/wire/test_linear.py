@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from plugsvc.jsontext import Scanner
-from plugsvc.wire import ReplyReader
-from plugsvc.wire import framing as framing_module
+from plugsvc.wire import ReplyReader, framing as framing_module
 
 from .helpers import in_pieces
 

@@ -148,6 +148,16 @@ def test_an_error_in_the_middle_of_much_is_found_where_it_is(size: int) -> None:
     assert error[:2] == ('expected "null", got "a"', place)
 
 
+@pytest.mark.parametrize("stray", [b",", b"]", b"}", b", ", b"},\n", b'"', b"x", b",x" * 2000])
+def test_what_follows_a_large_message_is_told_at_once(stray: bytes) -> None:
+    good = b'{"sequence":1,"reply":[' + b'{"a":"x"},' * 2000 + b"1]}"
+    for pieces in ([good + stray], [good[:7000], good[7000:] + stray], [good, stray], [good[:-1], b"}" + stray]):
+        messages, error = replies(*pieces)
+        assert len(messages) == 1
+        assert error is not None
+        assert error[:2] == (f'expected the "{{" of a message, got "{chr(stray[0])}"', len(good))
+
+
 def test_a_large_piece_without_an_end_does_not_hide_an_error_for_good() -> None:
     start = b'{"sequence":1,"reply":["' + b"x" * 5000 + b"\n" + b"x" * 5000
     messages, error = replies(start, b'"]}')

@@ -7,8 +7,7 @@ import itertools
 import json
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from plugsvc.jsontext import Malformed, Scanner, skip_space
 from plugsvc.wire import RequestReader

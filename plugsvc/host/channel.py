@@ -63,7 +63,9 @@ class Channel:
     At most one thread reads and at most one writes at a time; the server sees to that. `held` are descriptors
     that keep the connection from looking closed before the plugin has opened its ends: they are closed with
     the first bytes that it sends, or with the channel. `kept` are descriptors that are closed with the
-    channel.
+    channel. `linger` is set for streams whose closing takes unread bytes away: it is called before the channel
+    is closed on a plugin that is still there, and returns when there are none, when the event that it gets is
+    set, or when it has waited long enough.
     """
 
     def __init__(self, duplex: Duplex, *, held: Sequence[int] = (), kept: Sequence[int] = ()) -> None:
@@ -84,6 +86,7 @@ class Channel:
         self._waking = threading.Lock()
         self.woken = False
         self.broken = False
+        self.linger: Callable[[threading.Event], None] | None = None
 
     @classmethod
     def of_descriptors(

@@ -56,6 +56,7 @@ class Server:
         self._drain_timeout = drain_timeout
         self._closing = threading.Event()
         self._done = threading.Event()
+        self._gone = threading.Event()
         self._dispatcher = Dispatcher(
             self._read,
             self._lookup,
@@ -73,12 +74,14 @@ class Server:
 
     def finish(self) -> None:
         """The plugin is gone: read what it has left behind, wait for nothing else, and end."""
+        self._gone.set()
         self._dispatcher.hurry()
         self._channel.wake()
 
     def close(self) -> None:
         """End now. Calls that are running are not waited for, and their replies are dropped."""
         self._closing.set()
+        self._gone.set()
         self._dispatcher.stop()
         self._channel.wake()
 
@@ -128,6 +131,8 @@ class Server:
                 # other end, too.
                 self._dispatcher.when_drained(self._channel.wake)
                 self._channel.wait_for_reader_gone(self._drain_timeout if self.error is not None else None)
+                if self._channel.linger is not None:
+                    self._channel.linger(self._gone)
         finally:
             self._dispatcher.stop()
             self._outbox.close()

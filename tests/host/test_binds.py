@@ -25,9 +25,11 @@ from plugsvc.host import (
     with_anonymous_pipe,
     with_anonymous_pipe_by_procfs,
     with_bind_func,
+    with_interceptor,
     with_parallelism,
     with_prepend_args,
     with_server_limits,
+    with_stdout,
 )
 from plugsvc.host.binds import BINDS
 from plugsvc.host.binds.fifo import FifoBind
@@ -167,6 +169,36 @@ def test_malformed_input_is_a_failure_even_with_status_0(bind: str, plugin: Writ
         run(path, registry.bind(bind))
     assert caught.value.status == 0
     assert isinstance(caught.value.__cause__, ProtocolError)
+
+
+def test_the_last_replies_are_not_lost(bind: str, plugin: Write, registry: Registry, calls: list[Any]) -> None:
+    """After something malformed the host closes both ends, but what it has written before is still there."""
+    path = plugin("""
+        pair = connect()
+        request = b'{"sequence":%d,"type":"call","namespace":"test","name":"note","args":["' + b"x" * 100 + b'"]}'
+        os.write(pair[1], b"".join(request % number for number in range(20)) + b"}")
+        signal.sigtimedwait([signal.SIGUSR1], 0.2)
+        text = b""
+        try:
+            while more := os.read(pair[0], 100):
+                text += more
+        except OSError as error:
+            assert len(paths) == 1, error
+        print(text.count(b"\\n"))
+    """)
+    failures: list[Exception] = []
+
+    def keep(context: Any, plugin: Any, command: Any, next: Next) -> None:
+        try:
+            next()
+        except PluginFailed as error:
+            failures.append(error)
+
+    with (Path(path).with_name("out")).open("w+") as file:
+        execute(one(path), (), registry.bind(bind), with_stdout(file), with_interceptor(keep))
+        file.seek(0)
+        assert file.read() == "20\n"
+    assert len(failures) == 1
 
 
 def test_an_end_amid_a_message_is_a_failure(bind: str, plugin: Write, registry: Registry) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from plugsvc.errors import DiscoveryError, RegistrationError
-from plugsvc.host import Context, discover_plugins, with_glob
-from plugsvc.host import Plugin as Found
+from plugsvc.host import Context, Plugin as Found, discover_plugins, with_glob
 
 Plugin = Callable[..., str]
 

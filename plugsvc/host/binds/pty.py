@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
+import threading
+import time
 import tty
 
 from ...openers.url import with_file_path
@@ -14,6 +17,9 @@ from ..settings import Next, with_prepend_args
 from .base import Serve
 
 __all__ = ["PtyBind"]
+
+LINGER_SECONDS = 2.0
+LOOK_SECONDS = 0.002
 
 
 class PtyBind:
@@ -36,5 +42,24 @@ class PtyBind:
             os.close(master)
             os.close(slave)
             raise
-        serve(Channel.of_descriptors(master, held=[slave]))
+        channel = Channel.of_descriptors(master, held=[slave])
+        channel.linger = lambda gone: _wait_until_read(path, gone)
+        serve(channel)
         return next(with_prepend_args(*with_file_path(path)))
+
+
+def _wait_until_read(path: str, gone: threading.Event) -> None:
+    """Wait until the plugin has read everything: closing the master hangs up, and takes away what is unread."""
+    try:
+        slave = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return
+    try:
+        poll = select.poll()
+        poll.register(slave, select.POLLIN)
+        deadline = time.monotonic() + LINGER_SECONDS
+        # A terminal does not tell when it has become empty, so it has to be asked, for this short while.
+        while poll.poll(0) and time.monotonic() < deadline and not gone.wait(LOOK_SECONDS):
+            continue
+    finally:
+        os.close(slave)

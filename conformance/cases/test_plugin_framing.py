@@ -103,9 +103,9 @@ def test_error_split_at_every_byte(plugin: Any) -> None:
     problems.check()
 
 
-@case("FRM-04", features=("concurrent",))
+@case("FRM-01", "FRM-04", features=("concurrent",))
 def test_coalesced(plugin: Any) -> None:
-    """The replies of twelve concurrent calls in one write each reach their own caller."""
+    """The replies of twelve concurrent calls in one write, with or without space between, each reach their caller."""
     for between in (b"", b"\n", b" \r\n\t"):
         tickets = [plugin.call(name=f"s{number}", background=True) for number in range(12)]
         requests = plugin.requests(tickets)
@@ -130,7 +130,7 @@ def test_one_and_a_half(plugin: Any) -> None:
     plugin.ok(tickets[1], "second")
 
 
-@case("FRM-04")
+@case("FRM-01", "FRM-04")
 def test_ignored_before_awaited(plugin: Any) -> None:
     """Of a read that brings a reply to nobody and the awaited one, the awaited one is acted on."""
     ticket = plugin.call()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import case
+from conformance.drive.control import Ticket
 from conformance.drive.problems import Problems
 from conformance.oracle.values import difference
 from conformance.outcomes import Fault
@@ -84,6 +85,30 @@ def test_sequences_differ(plugin: Any) -> None:
     if twice:
         raise Fault("outstanding requests with the same sequence", expected="50 sequences", seen=f"twice: {twice}")
     for ticket, request in zip(tickets[:47], requests, strict=False):
+        plugin.reply(request, reply=[request["name"]])
+        plugin.ok(ticket, request["name"])
+
+
+@case("REQ-03", features=("concurrent",))
+def test_sequences_differ_after_replies(plugin: Any) -> None:
+    """Calls that are made while others have been answered share no sequence with those that are still outstanding."""
+    outstanding: list[tuple[Ticket, dict[str, Any]]] = []
+    for round_ in range(4):
+        tickets = [plugin.call(name=f"s{round_}-{number}", background=True) for number in range(6)]
+        outstanding += zip(tickets, plugin.requests(tickets), strict=True)
+        sequences = [request["sequence"] for _, request in outstanding]
+        twice = sorted({sequence for sequence in sequences if sequences.count(sequence) > 1})
+        if twice:
+            raise Fault(
+                "outstanding requests with the same sequence",
+                expected=f"{len(sequences)} sequences",
+                seen=f"twice: {twice}",
+            )
+        answered, outstanding = outstanding[:3], outstanding[3:]
+        for ticket, request in answered:
+            plugin.reply(request, reply=[request["name"]])
+            plugin.ok(ticket, request["name"])
+    for ticket, request in outstanding:
         plugin.reply(request, reply=[request["name"]])
         plugin.ok(ticket, request["name"])
 

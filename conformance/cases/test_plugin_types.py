@@ -293,7 +293,7 @@ NESTED: tuple[tuple[Type, tuple[Any, ...]], ...] = (
     ({"map": "float64"}, ({"a": 0.1, "b": 5e-324},)),
     ({"map": "any"}, ({}, {"a": None, "b": [1, {"c": {}}], "c": "d"})),
     ({"map": {"list": "int64"}}, ({}, {"a": []}, {"a": [1, 2], "b": [3]})),
-    ({"map": {"map": "bool"}}, ({"a": {}}, {"a": {"b": True}, "c": {"b": False}})),
+    ({"map": {"map": "bool"}}, ({"a": {}}, {"a": {"b": True}, "c": {"d": False}})),
     ({"list": {"list": {"list": "string"}}}, ([[["a"], []], [], [[]]],)),
     ({"map": {"list": {"optional": "point"}}}, ({"a": [None, {"x": 1, "y": 2.5, "label": "p"}]},)),
 )

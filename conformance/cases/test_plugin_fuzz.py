@@ -154,7 +154,7 @@ def test_hostile_bytes(fuzz_plugin: Fuzz) -> None:
             if end <= at:
                 plugin.ok(ticket, value)
             else:
-                plugin.outcome(ticket)
+                plugin.outcome(ticket, why="the connection has ended behind damaged bytes")
         plugin.failed(plugin.call("after the end"), why="the connection has ended")
         plugin.finish()
         return len(turns) + 1

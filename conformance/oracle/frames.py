@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 
-_OUTSIDE = re.compile(rb'["{}\[\]]')
-_INSIDE = re.compile(rb'["\\]')
+_STRING = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
+_REST_OF_STRING = re.compile(_STRING, re.DOTALL)
+_FLAT = re.compile(rb'(?:[^"{}\[\]]++|"' + _STRING + rb'")*+', re.DOTALL)
+"""Everything up to the next bracket, or to a string whose end has not come yet."""
 _SPACE = b" \t\r\n"
+_QUOTE = 0x22
 
 
 class BadFrame(ValueError):
@@ -73,31 +76,33 @@ class FrameReader:
     def _inside(self, data: bytes, at: int) -> int:
         """Go on inside a message; the place behind its end, or the end of the data."""
         while at < len(data):
-            if self._in_string:
-                if self._escaped:
-                    self._escaped = False
+            if self._escaped:
+                self._escaped = False
+                at += 1
+            elif self._in_string:
+                at = _end(_REST_OF_STRING, data, at)
+                if at < len(data):
+                    self._in_string = data[at] != _QUOTE
+                    self._escaped = self._in_string  # a backslash, and nothing behind it
                     at += 1
-                    continue
-                found = _INSIDE.search(data, at)
-                if found is None:
-                    return len(data)
-                at = found.end()
-                if found.group() == b"\\":
-                    self._escaped = True
-                else:
-                    self._in_string = False
-                continue
-            found = _OUTSIDE.search(data, at)
-            if found is None:
-                return len(data)
-            at = found.end()
-            token = found.group()
-            if token == b'"':
-                self._in_string = True
-            elif token in b"{[":
-                self._depth += 1
             else:
-                self._depth -= 1
-                if self._depth == 0:
-                    return at
+                at = _end(_FLAT, data, at)
+                if at == len(data):
+                    break
+                token = data[at]
+                at += 1
+                if token == _QUOTE:
+                    self._in_string = True
+                elif token in b"{[":
+                    self._depth += 1
+                else:
+                    self._depth -= 1
+                    if self._depth == 0:
+                        return at
         return at
+
+
+def _end(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
+    found = pattern.match(data, at)
+    assert found is not None  # the patterns match nothing as well
+    return found.end()

@@ -21,6 +21,7 @@ __all__ = [
     "URL",
     "check_count",
     "parse_url",
+    "quote_path",
     "with_file_path",
     "with_file_path_pair",
 ]
@@ -118,13 +119,18 @@ def check_count(urls: Sequence[str]) -> None:
         raise OpenError(f"{HOST_FLAG} is given {len(urls)} times: give one duplex URL, or two, to read and to write")
 
 
-def _file_url(path: str | os.PathLike[str]) -> str:
+def quote_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as it stands in a URL, percent-encoded."""
     from urllib.parse import quote  # costs as much to import as the rest of a plugin's start
 
+    return quote(os.fsencode(path), safe=_SAFE_IN_PATH)
+
+
+def _file_url(path: str | os.PathLike[str]) -> str:
     # Absolute, because the plugin may run elsewhere; not normalised, because `a/../b` through a symbolic
     # link is not `b`.
     absolute = os.path.join(os.getcwd(), os.fspath(path))
-    return "file://" + quote(os.fsencode(absolute), safe=_SAFE_IN_PATH)
+    return "file://" + quote_path(absolute)
 
 
 def with_file_path(path: str | os.PathLike[str]) -> list[str]:

@@ -144,12 +144,37 @@ if sys.argv[1:] == ["info"]:
     sys.exit()
 urls = [sys.argv[i + 1] for i, word in enumerate(sys.argv) if word == "--host"]
 paths = [url.removeprefix("file://") for url in urls]
+if urls == ["stdio:"]:
+    standard = os.dup(0), os.dup(1)
+    os.dup2(2, 1)
 
 def connect():
+    if not paths[0].startswith("/"):
+        return connect_otherwise(*urls)
     if len(paths) == 1:
         fd = os.open(paths[0], os.O_RDWR | os.O_NOCTTY)
         return fd, fd
     return os.open(paths[0], os.O_RDONLY), os.open(paths[1], os.O_WRONLY)
+
+def connect_otherwise(url):
+    scheme, _, rest = url.partition(":")
+    if scheme == "stdio":
+        return standard
+    if scheme == "fd":
+        numbers = [int(number) for number in rest.split(",")]
+        return numbers[0], numbers[-1]
+    import socket
+    from urllib.parse import parse_qs, unquote, urlsplit
+    if scheme == "tcp":
+        parts = urlsplit(url)
+        connected = socket.create_connection((parts.hostname, parts.port))
+        with open(parse_qs(parts.query)["noncefile"][0], "rb") as nonce:
+            connected.sendall(nonce.read())
+    else:
+        connected = socket.socket(socket.AF_UNIX)
+        connected.connect({"unix": unquote(rest.removeprefix("//")), "unix-abstract": "\\0" + rest}[scheme])
+    fd = connected.detach()
+    return fd, fd
 
 def call(pair, name, *args, namespace="test"):
     request = {"sequence": 1, "type": "call", "namespace": namespace, "name": name, "args": args}
@@ -214,4 +239,5 @@ def one(path: str) -> list[tuple[Plugin, Command]]:
 def run(path: str, *options: Any, args: tuple[str, ...] = (), **keywords: Any) -> str:
     """Execute the first command and return what it has printed."""
     (completed,) = execute(one(path), args, *options, **keywords)
-    return completed.stdout
+    # Where standard output is the connection, prints go to standard error.
+    return completed.stdout or completed.stderr

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 
 from ...errors import RegistrationError
 from .base import Bind, Serve
+from .fd import FdBind, FdPairBind
 from .fifo import FifoBind
 from .func import BindFunc, FuncBind, with_bind_func
 from .pipes import DevFdBind, ProcFSBind
 from .pty import PtyBind
+from .stdio import StdioBind
+from .tcp import TcpBind
+from .unix import AbstractUnixBind, UnixBind
 
 __all__ = [
     "BINDS",
+    "AbstractUnixBind",
     "Bind",
     "BindFunc",
     "DevFdBind",
+    "FdBind",
+    "FdPairBind",
     "FifoBind",
     "FuncBind",
     "ProcFSBind",
     "PtyBind",
     "Serve",
+    "StdioBind",
+    "TcpBind",
+    "UnixBind",
     "resolve_bind",
     "with_anonymous_pipe",
     "with_anonymous_pipe_by_procfs",
     "with_bind_func",
+    "with_default_bind",
 ]
 
 BINDS: dict[str, Callable[[], Bind]] = {
@@ -33,12 +45,31 @@ BINDS: dict[str, Callable[[], Bind]] = {
     "procfs": ProcFSBind,
     "fifo": FifoBind,
     "pty": PtyBind,
+    "fd": FdBind,
+    "fd-pair": FdPairBind,
+    "unix": UnixBind,
+    "unix-abstract": AbstractUnixBind,
+    "tcp": TcpBind,
+    "stdio": StdioBind,
 }
-"""The built-in binds by name; the first is the default."""
+"""The built-in binds by name; on Linux the first is the default."""
+
+
+def with_default_bind(*, keeps_descriptors: bool = True) -> Bind:
+    """Return the bind that `Registry.bind` takes when it is given none.
+
+    On Linux that is `devfd`: pipes that the plugin inherits. Say `keeps_descriptors=False` where plugins are
+    started by something that closes all descriptors but the standard streams (`sudo`, many supervisors); then
+    it is `procfs`, the same pipes reached through the host's directory in procfs. On other systems opening
+    `/dev/fd/N` means something else, and it is `unix`, a socket, in either case.
+    """
+    if sys.platform != "linux":
+        return UnixBind()
+    return DevFdBind() if keeps_descriptors else ProcFSBind()
 
 
 def with_anonymous_pipe() -> Bind:
-    """Return the default bind: anonymous pipes that the plugin inherits."""
+    """Return the bind over anonymous pipes that the plugin inherits."""
     return DevFdBind()
 
 
@@ -50,7 +81,7 @@ def with_anonymous_pipe_by_procfs(path: str | os.PathLike[str] = "/proc") -> Bin
 def resolve_bind(how: Sequence[Bind | str]) -> Bind:
     """Return the bind that the arguments of `Registry.bind` mean. Raises `RegistrationError`."""
     if not how:
-        return with_anonymous_pipe()
+        return with_default_bind()
     if len(how) > 1:
         raise RegistrationError(f"a registry is bound in one way at a time, not in {len(how)}")
     (chosen,) = how

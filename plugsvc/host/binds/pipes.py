@@ -14,7 +14,7 @@ from ..process import Exit
 from ..settings import Next, with_on_start, with_pass_fds, with_prepend_args
 from .base import Serve
 
-__all__ = ["DevFdBind", "ProcFSBind"]
+__all__ = ["DevFdBind", "Ends", "ProcFSBind"]
 
 
 class DevFdBind:
@@ -28,7 +28,7 @@ class DevFdBind:
 
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
-        ends = _Ends()
+        ends = Ends()
         try:
             serve(Channel.of_descriptors(*ends.take_ours()))
             return next(
@@ -56,7 +56,7 @@ class ProcFSBind:
 
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
-        ends = _Ends()
+        ends = Ends()
         to_read, to_write = ends.theirs
         directory = os.path.join(self._path, str(os.getpid()), "fd")
         urls = with_file_path_pair(os.path.join(directory, str(to_read)), os.path.join(directory, str(to_write)))
@@ -65,7 +65,7 @@ class ProcFSBind:
         return next(with_prepend_args(*urls))
 
 
-class _Ends:
+class Ends:
     """Two fresh pipes; what is not taken is closed."""
 
     def __init__(self) -> None:

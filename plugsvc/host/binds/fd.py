@@ -1,0 +1,68 @@
+"""Descriptors that the plugin inherits and uses as they are: a socket (`fd`) or two pipes (`fd-pair`)."""
+
+from __future__ import annotations
+
+import socket
+
+from ...openers.sockets import SocketStream
+from ...openers.stream import Duplex
+from ...openers.url import HOST_FLAG
+from ..channel import Channel
+from ..context import Context
+from ..plugin import Command, Plugin
+from ..process import Exit
+from ..settings import Next, with_on_start, with_pass_fds, with_prepend_args
+from .base import Serve
+from .pipes import Ends
+
+__all__ = ["FdBind", "FdPairBind", "channel_of_socket"]
+
+
+def channel_of_socket(connected: socket.socket) -> Channel:
+    """Return the channel over a connected socket, which belongs to it."""
+    stream = SocketStream(connected)
+    return Channel(Duplex(stream, stream))
+
+
+class FdBind:
+    """A pair of connected sockets, one of which the plugin inherits, as `fd:N`.
+
+    The host closes its copy of the plugin's end as soon as the plugin runs. Whatever starts the plugin has to
+    leave its descriptors open.
+    """
+
+    name = "fd"
+
+    def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
+        """Connect and execute."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            serve(channel_of_socket(ours))
+            return next(
+                with_prepend_args(HOST_FLAG, f"fd:{theirs.fileno()}"),
+                with_pass_fds(theirs.fileno()),
+                with_on_start(theirs.close),
+            )
+
+
+class FdPairBind:
+    """Two pipes that the plugin inherits, as `fd:N,M`.
+
+    As `devfd`, but the plugin uses the descriptors themselves, so it may run under another user.
+    """
+
+    name = "fd-pair"
+
+    def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
+        """Connect and execute."""
+        ends = Ends()
+        try:
+            serve(Channel.of_descriptors(*ends.take_ours()))
+            reader, writer = ends.theirs
+            return next(
+                with_prepend_args(HOST_FLAG, f"fd:{reader},{writer}"),
+                with_pass_fds(reader, writer),
+                with_on_start(ends.close),
+            )
+        finally:
+            ends.close()

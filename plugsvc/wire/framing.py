@@ -28,15 +28,13 @@ MAX_DEPTH = 500
 
 _LARGE = 4096
 """From this size on a piece is looked through for a sign of an end before it is scanned."""
-_HUGE = 65536
-"""From this size of the buffer on, each piece is, however small."""
+_HUGE = 256 * 1024
+"""From this size of the buffer on, small pieces are looked through like large ones, and large ones are not decoded any
+more just to know at once whether something is wrong: that is noticed where a message may end, or with the stream."""
 _BUDGET = 16
 """How often the bytes of a message may be decoded in vain, on average, before only the scanner looks at them: it takes
 some fifty times as long as msgspec, but keeps its place."""
 _EXCERPT = 32
-_VAST = 256 * 1024
-"""From this size of the buffer on, large pieces are not decoded just to know at once whether something is wrong: then
-that is noticed where a message may end, at the latest with the end of the stream."""
 _ENDS = b"\n}"
 
 # A brace that may end a message: what follows it inside of one is a comma or another closing bracket.
@@ -142,7 +140,7 @@ class MessageReader(Generic[M]):
         if data[-1] in _ENDS:
             return len(data)
         cut = data.rfind(b"\n") + 1
-        if not cut and len(data) >= _LARGE and len(self._buffer) < _VAST:
+        if not cut and len(data) >= _LARGE and len(self._buffer) < _HUGE:
             # It hardly ends there; but then it is known whether all of it can be the beginning of a message.
             return len(data)
         return cut
@@ -206,6 +204,8 @@ class MessageReader(Generic[M]):
     def _is_middle(self, data: bytes, cut: int) -> bool:
         """Return True when no message ends in `data`, a large piece, as far as can be told without scanning it."""
         if cut and not self._truncated:
+            return False
+        if cut < len(data) and len(self._buffer) < _HUGE:
             return False
         match = _possible_end(data)
         # The very end of the data may be one; but there msgspec has said that the message goes on.

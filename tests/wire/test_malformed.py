@@ -150,7 +150,7 @@ def test_an_error_in_the_middle_of_much_is_found_where_it_is(size: int) -> None:
 
 @pytest.mark.parametrize("stray", [b",", b"]", b"}", b", ", b"},\n", b'"', b"x", b",x" * 2000])
 def test_what_follows_a_large_message_is_told_at_once(stray: bytes) -> None:
-    good = b'{"sequence":1,"reply":[' + b'{"a":"x"},' * 2000 + b"1]}"
+    good = b'{"sequence":1,\n"reply":[' + b'{"a":"x"},' * 2000 + b"1]}"
     for pieces in ([good + stray], [good[:7000], good[7000:] + stray], [good, stray], [good[:-1], b"}" + stray]):
         messages, error = replies(*pieces)
         assert len(messages) == 1

@@ -22,7 +22,8 @@ LEAVES = (
     "float32", "float64", "bytes", "any", "raw", "point",
 )  # fmt: skip
 CONSTRUCTORS = ("list", "map", "optional")
-BINDS = ("devfd", "procfs", "fifo", "pty")
+SCHEMES = ("file", "fd", "unix", "unix-abstract", "tcp", "stdio")
+BINDS = ("devfd", "procfs", "fifo", "pty", "fd", "fd-pair", "unix", "unix-abstract", "tcp", "stdio")
 CONSUMER_KINDS = ("get-not-callable", "get-nil", "get-no-error", "get-unmarshalable")
 KINDS = (
     *CONSUMER_KINDS,
@@ -62,7 +63,7 @@ def info() -> int:
     import json
 
     features = ["concurrent", "single-url", "fallback", "control-fd"]
-    plugin_data = {"contract": 1, "schemes": ["file"], "types": LEAVES, "features": features}
+    plugin_data = {"contract": 1, "schemes": SCHEMES, "types": LEAVES, "features": features}
     host_data = {"contract": 1, "binds": BINDS, "types": LEAVES, "features": ["concurrent"]}
     data = {"plugin": plugin_data, "host": host_data, "panic": {"contract": 1, "kinds": KINDS}}
     commands = [{"path": [f"conformance-{side}"], "type": f"conformance-{side}", "data": data[side]} for side in data]

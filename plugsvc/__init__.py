@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         with_anonymous_pipe_by_procfs as with_anonymous_pipe_by_procfs,
         with_bind_func as with_bind_func,
         with_cwd as with_cwd,
+        with_default_bind as with_default_bind,
         with_env as with_env,
         with_executor as with_executor,
         with_generator as with_generator,
@@ -131,8 +132,8 @@ _WHERE = {
     "host": """
         Bind BindFunc Channel Command Completed Context Exit Launch Manifest Plugin Registry Server
         Services discover_plugins execute iterate_all iterate_typed new_plugin with_anonymous_pipe
-        with_anonymous_pipe_by_procfs with_bind_func with_cwd with_env with_executor with_generator
-        with_glob with_grace with_handler with_interceptor with_on_start with_parallelism
+        with_anonymous_pipe_by_procfs with_bind_func with_cwd with_default_bind with_env with_executor
+        with_generator with_glob with_grace with_handler with_interceptor with_on_start with_parallelism
         with_pass_fds with_prepend_args with_server_limits with_spec_flags with_stderr with_stdin
         with_stdout with_timeout
     """,
@@ -220,6 +221,7 @@ __all__ = [
     "with_bind_func",
     "with_call_timeout",
     "with_cwd",
+    "with_default_bind",
     "with_env",
     "with_executor",
     "with_file_path",

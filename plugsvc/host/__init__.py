@@ -8,6 +8,7 @@ from .binds import (
     with_anonymous_pipe,
     with_anonymous_pipe_by_procfs,
     with_bind_func,
+    with_default_bind,
 )
 from .channel import Channel
 from .context import Context
@@ -60,6 +61,7 @@ __all__ = [
     "with_anonymous_pipe_by_procfs",
     "with_bind_func",
     "with_cwd",
+    "with_default_bind",
     "with_env",
     "with_executor",
     "with_generator",

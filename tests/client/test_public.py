@@ -27,7 +27,7 @@ HOST = {
     "Bind", "BindFunc", "Channel", "Command", "Completed", "Context", "Exit", "Launch", "Manifest", "Plugin",
     "Registry", "Server", "Services", "discover_plugins", "execute", "iterate_all", "iterate_typed",
     "new_plugin", "with_anonymous_pipe", "with_anonymous_pipe_by_procfs", "with_bind_func", "with_cwd",
-    "with_env", "with_executor", "with_generator", "with_glob", "with_grace", "with_handler",
+    "with_default_bind", "with_env", "with_executor", "with_generator", "with_glob", "with_grace", "with_handler",
     "with_interceptor", "with_on_start", "with_parallelism", "with_pass_fds", "with_prepend_args",
     "with_server_limits", "with_spec_flags", "with_stderr", "with_stdin", "with_stdout", "with_timeout",
 }  # fmt: skip
@@ -105,10 +105,11 @@ def test_import_alone_loads_nothing_of_ours() -> None:
         "from plugsvc import get_service, service, RemoteError, hosted\nhosted()",
         "import plugsvc\n@plugsvc.service('n')\ndef f(a: int, b: list[str]) -> tuple[int, str]: ...",
         "from plugsvc import Duplex, FdStream, FileOpener, URL, register_file_opener",
+        "from plugsvc.openers import open_stream\nopen_stream(['file:///dev/null', 'file:///dev/null']).close()",
     ],
 )
 def test_the_plugins_side_is_light(code: str) -> None:
     loaded = imported_by(code)
-    heavy = {"asyncio", "subprocess", "logging", "click", "rich", "urllib.parse", "argparse", "concurrent"}
+    heavy = {"asyncio", "subprocess", "logging", "click", "rich", "urllib.parse", "argparse", "concurrent", "socket"}
     assert not heavy & loaded
     assert not {module for module in loaded if module.startswith(("plugsvc.host", "plugsvc.log"))}

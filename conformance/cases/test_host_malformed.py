@@ -57,6 +57,8 @@ SYNTAX = {
     "a number that ends with a point": _written(b"[5.]"),
     "a number without its exponent": _written(b"[1e]"),
     "a hexadecimal number": _written(b"[0x10]"),
+    "a byte that begins no value": _written(b"[1,@]"),
+    "a byte that begins no value, and no ASCII": _written(b"[\xe9]"),
     "a lone minus sign": _written(b"[-]"),
     "a control character in a string": _written(b'["a\x01b"]'),
     "a line feed in a string": _written(b'["a\nb"]'),

@@ -34,6 +34,9 @@ SINGLES = [
     1.17549435e-38,
     16777217.0,
     1e10,
+    0.12408233433961868,  # these need nine digits
+    -1021078.5625,
+    127337144320.0,
 ]
 ANYTHING: list[Any] = [
     None, True, False, 0, 1, -1, "", "text", 1.5, -2.5e-3, 2**53, -(2**53), [], {}, [[]], [{}], {"": None},
@@ -201,6 +204,9 @@ OPTIONAL: list[tuple[Type, list[Any]]] = [
     ({"optional": "string"}, [None, "", "text"]),
     ({"optional": "bool"}, [None, False, True]),
     ({"optional": "float64"}, [None, 0.0, 1.5]),
+    ({"optional": "float32"}, [None, 0.0, 1.5]),
+    ({"optional": "uint8"}, [None, 0, 255]),
+    ({"optional": "bytes"}, [None, "", "YQ=="]),
     ({"optional": "point"}, [None, POINTS[0]]),
     ({"optional": {"list": "int64"}}, [[], [1, 2]]),
 ]

@@ -93,7 +93,8 @@ def test_large_requests(plugin: Any) -> None:
     texts = {f"s{number}": large(f"s{number}", size + number) for number in range(12)}
     tickets = [plugin.call(text, name=name, background=True) for name, text in texts.items()]
     small = [plugin.call(number, name=f"small{number}", background=True) for number in range(12)]
-    plugin.holds(lambda: True, 0.1)  # they fill the pipe, and wait
+    plugin.being_written(tickets[0])
+    plugin.holds(lambda: True, 0.1)  # the others wait behind it
     plugin.wire.hold(False)
     requests = plugin.requests([*tickets, *small])
     problems = Problems()
@@ -115,7 +116,7 @@ def test_slow_reader(plugin: Any) -> None:
     plugin.goes_on()
     plugin.wire.hold(True)
     ticket = plugin.call(text)
-    plugin.holds(lambda: True, 0.1)
+    plugin.being_written(ticket)
     plugin.wire.hold(False)
     request = plugin.serve(ticket, text)
     if request.get("args") != [text]:
@@ -131,7 +132,7 @@ def test_reply_to_nobody_meanwhile(plugin: Any) -> None:
     plugin.wire.hold(True)
     ticket = plugin.call(text)
     plugin.send(b'{"sequence":18446744073709551615,"reply":["%s"]}\n' % (b"x" * len(text)), wait=False)
-    plugin.holds(lambda: True, 0.1)
+    plugin.being_written(ticket)
     plugin.wire.hold(False)
     request = plugin.serve(ticket, "read")
     if request.get("args") != [text]:
@@ -150,7 +151,7 @@ def test_both_ways(plugin: Any) -> None:
         request = plugin.request(waiting)
         plugin.wire.hold(True)
         ticket = plugin.call(text, name="large", background=True)
-        plugin.holds(lambda: True, 0.05)
+        plugin.being_written(ticket)
         plugin.wire.put(b'{"sequence":%d,"reply":["%s"]}\n' % (request["sequence"], text.encode()))
         plugin.holds(lambda: not plugin.wire.written, 0.2)  # it reads nothing as long as it can write, but not for ever
         plugin.wire.hold(False)

@@ -137,7 +137,8 @@ def test_broken_pipe_while_writing(plugin: Any) -> None:
     plugin.goes_on()
     plugin.wire.hold(True)
     ticket = plugin.call("x" * 3_000_000)
-    if not plugin.holds(lambda: not plugin.arrived(ticket), 0.1):  # it fills the pipe and waits for the suite to read
+    plugin.being_written(ticket)
+    if plugin.arrived(ticket):
         raise Fault("a call ended that the host has not read", seen=repr(plugin.outcome(ticket)))
     plugin.wire.close(write=False)
     plugin.failed(ticket, why="a call that the host stopped reading in its middle")
@@ -248,8 +249,7 @@ def test_exit_while_writing(plugin: Any) -> None:
     """A plugin that exits while a large request waits for the host to read is not held up by it."""
     plugin.goes_on()
     plugin.wire.hold(True)
-    plugin.call("x" * 3_000_000, background=True)
-    plugin.holds(lambda: True, 0.1)
+    plugin.being_written(plugin.call("x" * 3_000_000, background=True))
     plugin.start("exit", code=3)
     plugin.ended(3, "its exit with a request half written")
 

@@ -48,6 +48,8 @@ MALFORMED: dict[str, bytes] = {
     "no-digit-after-point": b'{"sequence":%d,"reply":[1.]}\n',
     "no-digit-before-point": b'{"sequence":%d,"reply":[.5]}\n',
     "hexadecimal": b'{"sequence":%d,"reply":[0x10]}\n',
+    "byte-of-no-value": b'{"sequence":%d,"reply":["no",@]}\n',
+    "non-ascii-byte-of-no-value": b'{"sequence":%d,"reply":[\xe9]}\n',
     "comment-inside": b'{"sequence":%d,/* a */"reply":["no"]}\n',
     "line-feed-in-string": b'{"sequence":%d,"reply":["n\no"]}\n',
     "nul-in-string": b'{"sequence":%d,"reply":["n\x00o"]}\n',

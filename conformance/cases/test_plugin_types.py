@@ -196,6 +196,9 @@ FLOATS32 = (
     1.401298464324817e-45,
     1e-7,
     1e10,
+    0.12408233433961868,  # these need nine digits
+    -1021078.5625,
+    127337144320.0,
 )
 
 
@@ -332,6 +335,9 @@ def test_optionals(plugin: Any) -> None:
         ("string", ("", "a", "null")),
         ("bool", (False, True)),
         ("float64", (0.0, 2.5)),
+        ("float32", (0.0, 2.5)),
+        ("uint8", (0, 255)),
+        ("bytes", ("", "YQ==")),
         ("point", ({"x": 0, "y": 0.0}, {"x": 1, "y": 2.5, "label": "p"})),
         ({"list": "int64"}, ([], [1, 2])),
         ({"map": "string"}, ({}, {"a": "b"})),

@@ -251,6 +251,15 @@ class PluginSession(Session):
             raise Fault("a request of several concurrent ones is missing", expected=missing[0], seen=repr([*found]))
         return [found[ticket.what] for ticket in tickets]
 
+    def being_written(self, ticket: Ticket) -> None:
+        """Wait until a request that is larger than the connection holds fills it, with the suite told to hold."""
+        deadline = self.now() + self.patience
+        while not self.wire.offered and self.now() < deadline and not self.arrived(ticket):
+            self.pump.until(lambda: False, self.now() + 0.002)
+        if not self.wire.offered:
+            self.wait(lambda: False, f"the beginning of the request of {ticket.what}", patience=0)
+        self.holds(lambda: True, 0.05)  # time to fill it, and to wait
+
     def settle(self) -> None:
         """The plugin has opened its ends: give up the suite's copies of them."""
         if self.offer is not None:

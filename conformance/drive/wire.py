@@ -122,6 +122,15 @@ class WireEnd:
         fcntl.ioctl(self._writer.fd, termios.FIONREAD, count)
         return count[0] + sum(map(len, self._writer.queue))
 
+    @property
+    def offered(self) -> int:
+        """How many bytes of the testee wait in the connection to be read by the suite, which was told to `hold`."""
+        if self._channel is None:
+            return 0
+        count = array.array("i", [0])
+        fcntl.ioctl(self._channel.fd, termios.FIONREAD, count)
+        return count[0]
+
     def hold(self, held: bool) -> None:
         """Leave what the testee writes unread for now, or go on reading it."""
         if self._channel is not None:

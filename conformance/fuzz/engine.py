@@ -105,8 +105,11 @@ class Fuzz:
             print_blob=True,
         )(prepared)
         prepared = hypothesis.seed(self.choices.seed)(prepared)
+        version = ""
         if self.choices.replay:
-            prepared = hypothesis.reproduce_failure(*_unpack(self.choices.replay))(prepared)
+            version, data = _unpack(self.choices.replay)
+            # Under this version's own number: the form of the data changes seldom, and a mismatch is told below.
+            prepared = hypothesis.reproduce_failure(hypothesis.__version__, data)(prepared)
         try:
             prepared()
         except CaseProblem as problem:
@@ -114,8 +117,12 @@ class Fuzz:
             raise
         except _Leak as leak:
             raise leak.problem from None
-        except hypothesis.errors.DidNotReproduce:
-            raise HarnessError("the example to be replayed passes now") from None
+        except (hypothesis.errors.DidNotReproduce, hypothesis.errors.InvalidArgument):
+            if not version:
+                raise
+            here = f"; it was found with hypothesis {version}, this is {hypothesis.__version__}"
+            text = "the example to be replayed passes now" + (here if version != hypothesis.__version__ else "")
+            raise HarnessError(text) from None
         finally:
             if self._warm is not None and not self._failed:
                 self._end()
@@ -208,8 +215,10 @@ def _blob_of(problem: BaseException) -> str:
 
 
 def _unpack(text: str) -> tuple[str, bytes]:
-    version, _, data = text.partition(":")
+    version, colon, data = text.partition(":")
     try:
+        if not colon:
+            raise ValueError
         return version, base64.b64encode(bytes.fromhex(data))
     except ValueError:
-        raise HarnessError(f"not a replay: {text[:60]}") from None
+        raise HarnessError(f"not an example to be replayed: {text[:60]}") from None

@@ -19,7 +19,13 @@ COMMAND = [sys.executable, "-m", "conformance.cli"]
 def cli(*words: str, cwd: Path | None = None, timeout: float = 100) -> subprocess.CompletedProcess[str]:
     """Run ``plugsvc-conformance`` with these words."""
     return subprocess.run(
-        [*COMMAND, *words], capture_output=True, text=True, timeout=timeout, cwd=cwd, check=False, stdin=subprocess.DEVNULL
+        [*COMMAND, *words],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        cwd=cwd,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
 
 
@@ -121,7 +127,9 @@ def test_bad_choices(words: list[str], status: int, says: str) -> None:
     assert one_line(done).startswith(says)
 
 
-@pytest.mark.parametrize("words", [["run", "--nonsense"], ["run", "--timeout", "0"], ["run", "--side", "x"], ["nonsense"]])
+@pytest.mark.parametrize(
+    "words", [["run", "--nonsense"], ["run", "--timeout", "0"], ["run", "--side", "x"], ["nonsense"]]
+)
 def test_usage_errors_exit_2(words: list[str]) -> None:
     done = cli(*words)
     assert done.returncode == 2
@@ -137,7 +145,7 @@ def test_reports_are_written(tmp_path: Path) -> None:
     assert data["summary"]["passed"] == data["summary"]["total"] == len(data["results"]) > 0
     assert {row["outcome"] for row in data["results"]} == {"passed"}
     assert data["testees"][0]["capabilities"]["plugin"]["schemes"] == ["file"]
-    cases = ElementTree.parse(junit_file).getroot().iter("testcase")  # noqa: S314  # our own file
+    cases = ElementTree.parse(junit_file).getroot().iter("testcase")
     assert len(list(cases)) == len(data["results"])
 
 

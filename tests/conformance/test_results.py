@@ -83,5 +83,5 @@ def test_a_bad_file_of_known_failures_is_named(tmp_path: Path, text: str, says: 
 
 
 def test_an_unreadable_file_of_known_failures_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KnownFailuresError, match="missing.toml: No such file or directory"):
+    with pytest.raises(KnownFailuresError, match=r"missing\.toml: No such file or directory"):
         KnownFailures.load([str(tmp_path / "missing.toml")])

@@ -1,0 +1,171 @@
+"""Generated cases: examples shrink, replay, are confirmed on fresh processes, and leaks of state are told apart."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from conformance.drive.capabilities import Role
+from conformance.fuzz import values
+from conformance.fuzz.batches import batches
+from conformance.fuzz.engine import Choices, Fuzz
+from conformance.fuzz.styles import DAMAGE, STYLES, pieces, talks
+from conformance.oracle import strict
+from conformance.oracle.values import INTEGER_RANGES, SCALARS, difference
+from conformance.outcomes import Fault, HarnessError
+
+
+class Wire:
+    """What the engine uses of a session's wire."""
+
+    def render(self) -> list[str]:
+        """Nothing crossed it."""
+        return []
+
+
+class FakeSession:
+    """A session without a process: it fails as it is told, and counts what it has run."""
+
+    def __init__(self) -> None:
+        self.wire = Wire()
+        self.ran = 0
+        self.closed = False
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed = True
+
+
+def fuzz(**choices: Any) -> tuple[Fuzz, list[FakeSession]]:
+    """An engine over fake sessions, and the sessions that it started."""
+    started: list[FakeSession] = []
+
+    def start() -> Any:
+        started.append(FakeSession())
+        return started[-1]
+
+    return Fuzz(start, Role(()), Choices(seed=1, **choices)), started
+
+
+def large(session: Any, example: list[int]) -> int:
+    """Fails for a list with an element over 5."""
+    if any(element > 5 for element in example):
+        raise Fault("an element is over 5", expected="5 or less", seen=repr(example))
+    return len(example)
+
+
+LISTS = st.lists(st.integers(0, 1000))
+
+
+def test_a_failure_is_shrunk_and_named() -> None:
+    engine, started = fuzz(examples=200)
+    with pytest.raises(Fault) as caught:
+        engine.check(LISTS, large)
+    assert caught.value.note == "example: [6]"
+    assert caught.value.seen == "[6]"
+    assert engine.blob
+    assert len(started) > 1
+
+
+def test_a_replay_runs_exactly_the_example() -> None:
+    engine, _ = fuzz(examples=200)
+    with pytest.raises(Fault):
+        engine.check(LISTS, large)
+    again, _ = fuzz(replay=engine.blob)
+    with pytest.raises(Fault, match="example: \\[6\\]"):
+        again.check(LISTS, large)
+    assert again.counts.examples <= 3
+
+
+def test_a_replay_that_passes_now_says_so() -> None:
+    engine, _ = fuzz(examples=200)
+    with pytest.raises(Fault):
+        engine.check(LISTS, large)
+    fixed, _ = fuzz(replay=engine.blob)
+    with pytest.raises(HarnessError, match="passes now"):
+        fixed.check(LISTS, lambda session, example: 1)
+
+
+def test_nonsense_is_no_replay() -> None:
+    engine, _ = fuzz(replay="nonsense")
+    with pytest.raises(HarnessError, match="not an example to be replayed: nonsense"):
+        engine.check(LISTS, large)
+
+
+def test_processes_are_warm() -> None:
+    engine, started = fuzz(examples=50)
+    engine.check(LISTS, lambda session, example: 1)
+    assert len(started) == 1
+    assert engine.counts.examples == engine.counts.calls >= 50
+    assert started[0].closed
+
+
+def test_fresh_processes_where_an_example_ends_the_connection() -> None:
+    engine, started = fuzz(examples=50)
+    engine.check(LISTS, lambda session, example: 1, fresh=True)
+    assert len(started) == engine.counts.examples
+
+
+def test_what_fails_only_on_a_warm_process_is_a_leak_of_state() -> None:
+    engine, _ = fuzz(examples=50)
+
+    def leaks(session: Any, example: list[int]) -> int:
+        session.ran += 1
+        if session.ran > 3:
+            raise Fault("an earlier call shows")
+        return 1
+
+    with pytest.raises(Fault, match="state leaks from call to call"):
+        engine.check(LISTS, leaks)
+
+
+@given(st.sampled_from(SCALARS).flatmap(lambda of: st.tuples(st.just(of), values.of_type(of))))
+def test_values_are_of_their_type(drawn: tuple[str, Any]) -> None:
+    of, value = drawn
+    assert difference(of, value, strict.loads(strict.dumps(value))) is None
+    if of in INTEGER_RANGES:
+        low, high = INTEGER_RANGES[of]
+        assert type(value) is int
+        assert low <= value <= high
+    if of == "bytes":
+        base64.b64decode(value, validate=True)
+
+
+@given(st.sampled_from(values.MISFITTED).flatmap(lambda of: st.tuples(st.just(of), values.misfits(of))))
+def test_misfits_do_not_fit(drawn: tuple[str, Any]) -> None:
+    of, value = drawn
+    if of in INTEGER_RANGES:
+        low, high = INTEGER_RANGES[of]
+        assert type(value) is not int or not low <= value <= high
+        assert not isinstance(value, float) or not value.is_integer()
+    elif of == "bool":
+        assert type(value) is not bool
+    elif of == "string":
+        assert type(value) is not str
+
+
+@given(STYLES, st.dictionaries(values.KEYS, values.ANY, min_size=1, max_size=4))
+def test_a_style_changes_the_bytes_and_not_the_meaning(style: Any, message: dict[str, Any]) -> None:
+    read = json.loads(style.write(message))
+    if style.unknown:
+        del read["unknown to everybody"]
+    assert difference("any", message, read) is None
+
+
+@given(talks(16), DAMAGE)
+def test_damage_spares_what_comes_before_it(talk: Any, damage: Any) -> None:
+    stream = b"".join(style.write({"a": value}) for value, style in talk.turns())
+    damaged, at = damage.apply(stream)
+    assert damaged[:at] == stream[:at]
+    assert b"".join(pieces(stream, talk.cuts)) == stream
+
+
+@given(batches(values.types(("int64", "string", "any"))))
+def test_a_batch_picks_from_its_pool(batch: Any) -> None:
+    for _, one, two in batch.picks():
+        assert one in batch.pool
+        assert two in batch.pool

@@ -97,7 +97,11 @@ def test_fallback_with_host(plugin: Any) -> None:
 
 def _call_of_stub(plugin: Any, ticket: Any) -> dict[str, Any]:
     """The call of a stub with a fallback, which may ask first whether the host has the service: it has."""
-    found = {"hasNamespace": {"ok": True}, "listServices": {"services": ["s"]}, "getManifest": {"reply": {}}}
+    found: dict[str, dict[str, Any]] = {
+        "hasNamespace": {"ok": True},
+        "listServices": {"services": ["s"]},
+        "getManifest": {"reply": {}},
+    }
     request: dict[str, Any] = plugin.request(ticket)
     while request.get("type") in found:
         plugin.reply(request, **found.pop(request["type"]))  # each once

@@ -118,6 +118,7 @@ class Connection:
         self._poller = select.poll()
         self._poller.register(self._wake_read, select.POLLIN)
         self._reader_fd, self._writer_fd = duplex.reader.fileno(), duplex.writer.fileno()
+        self._arm, self._arm_writer, self._room = duplex.reader.arm, duplex.writer.arm, duplex.writer.room
         self._watching_room = False
         self._watch(False)
         _connections.add(self)
@@ -267,7 +268,7 @@ class Connection:
                 return
             try:
                 written = stream.write(data)
-            except OSError as error:
+            except (OSError, ProtocolError) as error:
                 self._current = None
                 self._writer = None
                 self._end(f"the host does not read any more ({_text(error)})")
@@ -356,6 +357,11 @@ class Connection:
         """Sleep until there is input, room for what is stalled, or an announcement; False when time is up."""
         if self._stalled is not self._watching_room:
             self._watch(self._stalled)
+        if not self._arm():
+            return True
+        if self._watching_room and not self._arm_writer():
+            self._resume_writing(call)
+            return True
         before = time.monotonic()
         if deadline is None:
             events = self._poller.poll()
@@ -369,19 +375,19 @@ class Connection:
                     os.read(fd, 8)
                 if self._end_asked is not None:
                     self._end(self._end_asked)
-            elif fd == self._writer_fd and event & ~select.POLLIN:
+            elif fd == self._writer_fd and (event & ~select.POLLIN or self._room == select.POLLIN):
                 self._resume_writing(call)
         return True
 
     def _watch(self, room: bool) -> None:
         """Set what the leader sleeps for: input, and room to write if asked for."""
-        events = select.POLLOUT if room else 0
+        events = self._room if room else 0
         if self._reader_fd == self._writer_fd:
             self._poller.register(self._reader_fd, select.POLLIN | events)
         else:
             self._poller.register(self._reader_fd, select.POLLIN)
             if room:
-                self._poller.register(self._writer_fd, select.POLLOUT)
+                self._poller.register(self._writer_fd, events)
             elif self._watching_room:
                 self._poller.unregister(self._writer_fd)
         self._watching_room = room
@@ -397,7 +403,7 @@ class Connection:
         self._reading = True
         try:
             data = self._reader.read(self._read_size)
-        except OSError as error:
+        except (OSError, ProtocolError) as error:
             self._reading = False
             self._end(f"reading from the host failed ({_text(error)})")
             return
@@ -498,7 +504,9 @@ def _release(call: _Call) -> None:
         call.lock.release()
 
 
-def _text(error: OSError) -> str:
+def _text(error: OSError | ProtocolError) -> str:
+    if isinstance(error, ProtocolError):
+        return error.reason
     return (error.strerror or str(error)).lower()
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from ..errors import ProtocolError
 from ..openers.stream import Duplex, FdStream
 
 __all__ = ["Channel", "block_sigpipe"]
@@ -75,7 +76,7 @@ class Channel:
         self._wake_read, self._wake_write = os.pipe()
         self._to_read, self._to_write, self._writer_gone = select.poll(), select.poll(), select.poll()
         self._to_read.register(self._reader.fileno(), select.POLLIN)
-        self._to_write.register(self._writer.fileno(), select.POLLOUT)
+        self._to_write.register(self._writer.fileno(), self._writer.room)
         self._writer_gone.register(self._writer.fileno(), 0)
         for poll in (self._to_read, self._to_write, self._writer_gone):
             poll.register(self._wake_read, select.POLLIN)
@@ -86,6 +87,7 @@ class Channel:
         self._waking = threading.Lock()
         self.woken = False
         self.broken = False
+        self._violation: ProtocolError | None = None
         self.linger: Callable[[threading.Event], None] | None = None
 
     @classmethod
@@ -98,7 +100,10 @@ class Channel:
         return cls(Duplex(read_stream, write_stream), held=held, kept=kept)
 
     def read(self) -> bytes:
-        """Return the next bytes, `b""` at the end of the stream or, after `wake`, of what is there already."""
+        """Return the next bytes, `b""` at the end of the stream or, after `wake`, of what is there already.
+
+        Raises `ProtocolError` when the plugin broke the stream itself, in either direction.
+        """
         read = self._reader.read
         while True:
             try:
@@ -109,9 +114,11 @@ class Channel:
                 return b""
             if data is not None:
                 break
+            if self._violation is not None:
+                raise self._violation
             if self.woken:
                 return b""
-            if not self._spinner.until(self._reader.ready):
+            if not self._spinner.until(self._reader.ready) and self._reader.arm():
                 self._to_read.poll()
         if self.woken and time.monotonic() > self._deadline:
             # The plugin is gone, but somebody else goes on writing in its name; that is nobody's request.
@@ -138,6 +145,11 @@ class Channel:
                 # The plugin does not read any more. What it still has to say is read all the same.
                 self.broken = True
                 return False
+            except ProtocolError as error:
+                self.broken = True
+                self._violation = error
+                self.wake()
+                return False
             if count == len(rest):
                 return True
             rest = memoryview(rest)[count:]
@@ -146,7 +158,8 @@ class Channel:
                 return False
             if len(rest) > READ_SIZE:
                 self._writer.grow(LARGE_READ)
-            self._to_write.poll()
+            if self._writer.arm():
+                self._to_write.poll()
 
     def wait_for_reader_gone(self, timeout: float | None = None) -> None:
         """Wait until the plugin has closed the end that it reads from, or for `wake`, or for `timeout`

@@ -52,6 +52,7 @@ def _lazily(module: str, function: str) -> FileOpener:
 _openers: dict[str, FileOpener] = {
     "file": open_file,
     "fd": _lazily("fd", "open_fd"),
+    "shm": _lazily("shm", "open_shm"),
     "stdio": _lazily("stdio", "open_stdio"),
     "tcp": _lazily("tcp", "open_tcp"),
     "unix": _lazily("unix", "open_unix"),
@@ -147,7 +148,7 @@ def _as_stream(opened: Stream | Duplex | HasFileno | int) -> Stream | Duplex:
         return opened
     if isinstance(opened, int):
         return FdStream(opened)
-    if all(hasattr(opened, name) for name in ("ready", "read", "write", "grow", "establish", "atomic")):
+    if all(hasattr(opened, name) for name in ("ready", "read", "write", "arm", "grow", "establish", "atomic", "room")):
         return opened  # type: ignore[return-value]
     # The object may close its descriptor when it is collected, and may have a buffer that must not be used.
     return FdStream(os.dup(opened.fileno()))

@@ -15,11 +15,28 @@ READ_SIZE = 64 * 1024
 
 
 class Stream(Protocol):
-    """One end of a byte stream, to read, to write, or both; used by one reader and one writer at a time."""
+    """One end of a byte stream, to read, to write, or both; used by one reader and one writer at a time.
+
+    To wait for it: `arm`, and if that returns True, `poll` on `fileno` for POLLIN (to read) or for `room` (to
+    write); then try again, whatever the reason for waking up was. A stream whose bytes are in the kernel is told of
+    no sleep; one whose descriptor is only a bell, rung for those who have announced to sleep, needs it.
+    """
 
     @property
     def atomic(self) -> int:
         """Up to how many bytes `write` takes as a whole or not at all."""
+
+    @property
+    def room(self) -> int:
+        """What `poll` reports on `fileno` when there may be room to write again: POLLOUT, or POLLIN from a bell."""
+        return select.POLLOUT
+
+    def arm(self) -> bool:
+        """Announce that `poll` will be asked to wait; return False where it must not, since to try now pays off.
+
+        It does not say for what: who needs to know has a stream for each direction, as a `Duplex`.
+        """
+        return True
 
     def fileno(self) -> int:
         """Return the descriptor that `poll` waits on. Raises `ValueError` after `close`."""
@@ -34,11 +51,14 @@ class Stream(Protocol):
     def read(self, size: int) -> bytes | None:
         """Return at most `size` bytes that are there; `b""` at the end, None when nothing is there yet.
 
-        Raises `OSError`.
+        Raises `OSError`, and `ProtocolError` where the other side broke the stream itself.
         """
 
     def write(self, data: bytes | memoryview) -> int:
-        """Write what fits now and return how many bytes that was, 0 when nothing fits. Raises `OSError`."""
+        """Write what fits now and return how many bytes that was, 0 when nothing fits.
+
+        Raises as `read`; `BrokenPipeError` when nobody reads any more.
+        """
 
     def grow(self, size: int) -> None:
         """Take the hint that messages of `size` bytes come along; never fails."""
@@ -91,6 +111,7 @@ class FdStream:
         self._is_pipe = stat.S_ISFIFO(mode)
         self._is_terminal = stat.S_ISCHR(mode)
         self.atomic = select.PIPE_BUF if self._is_pipe else 0
+        self.room = select.POLLOUT
         os.set_blocking(fd, False)
         self._fd = fd  # last: after a failure the descriptor still belongs to the caller
 
@@ -99,6 +120,10 @@ class FdStream:
         if self._fd < 0:
             raise ValueError("the stream is closed")
         return self._fd
+
+    def arm(self) -> bool:
+        """Return True: the kernel knows by itself when to wake us."""
+        return True
 
     def ready(self) -> bool:
         """Whether `read` would return something at once; costs a quarter of a `read` that finds nothing."""

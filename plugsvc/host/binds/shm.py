@@ -1,0 +1,107 @@
+"""Two rings in shared memory, as `shm:///dev/shm/DIRECTORY/ring`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+
+from ...openers.shm import bell_paths, with_shm_path
+from ...openers.shm_memory import BELLS, REPLIES, REQUESTS, Memory, check_capacity
+from ...openers.shm_ring import RingReader, RingWriter
+from ...openers.stream import Duplex
+from ..channel import Channel
+from ..context import Context
+from ..plugin import Command, Plugin
+from ..process import Exit
+from ..settings import Next, with_prepend_args
+from .base import Serve
+
+__all__ = ["ShmBind"]
+
+CAPACITY = 1024 * 1024
+_SHARED_MEMORY = "/dev/shm"
+
+
+class ShmBind:
+    """A memory file and four FIFOs in a directory that only this user can enter and that is removed afterwards.
+
+    The fastest bind, for plugins that know the scheme `shm`, run as the same user and see this file system.
+    `capacity` is that of each ring in bytes, a power of two. `directory` is where the private directory is
+    made, by default in `/dev/shm`, or where temporary files go if that is missing or full.
+
+    Raises `ValueError` for a capacity that no ring can have.
+    """
+
+    name = "shm"
+
+    def __init__(self, capacity: int = CAPACITY, directory: str | os.PathLike[str] | None = None) -> None:
+        check_capacity(capacity)
+        self._capacity = capacity
+        self._directories = [os.fspath(directory)] if directory is not None else [_SHARED_MEMORY, tempfile.gettempdir()]
+
+    def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
+        """Connect and execute."""
+        with contextlib.ExitStack() as afterwards:
+            path, duplex = self._make(afterwards)
+            serve(Channel(duplex))
+            return next(with_prepend_args(*with_shm_path(path)))
+
+    def _make(self, afterwards: contextlib.ExitStack) -> tuple[str, Duplex]:
+        for number, parent in enumerate(self._directories, 1):
+            attempt = contextlib.ExitStack()
+            try:
+                # mkdtemp creates with mode 0700.
+                directory = tempfile.mkdtemp(prefix="plugsvc-", dir=parent)
+                attempt.callback(shutil.rmtree, directory, ignore_errors=True)
+                path = os.path.join(directory, "ring")
+                duplex = create(path, self._capacity, self._capacity)
+            except BaseException as error:
+                attempt.close()
+                if isinstance(error, OSError) and number < len(self._directories):
+                    continue
+                raise
+            afterwards.push(attempt)
+            return path, duplex
+        raise AssertionError("there is no directory to try")
+
+
+def create(path: str, requests: int, replies: int) -> Duplex:
+    """Make the memory file and its FIFOs, with rings of these capacities, and return the host's ends.
+
+    Raises `OSError`; then what was made may be left in the directory.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        memory = Memory.create(fd, requests, replies)
+    finally:
+        os.close(fd)
+    with contextlib.ExitStack() as undo:
+        undo.callback(memory.release)
+        undo.callback(memory.release)
+        paths = dict(zip(BELLS, bell_paths(path), strict=True))
+        for bell in paths.values():
+            os.mkfifo(bell, 0o600)
+        heard = [_listen(paths[bell], undo) for bell in ("requests.filled", "replies.drained")]
+        rung = [_reach(paths[bell], undo) for bell in ("requests.drained", "replies.filled")]
+        undo.pop_all()
+        reader = RingReader(memory, REQUESTS, heard[0], rung[0])
+        return Duplex(reader, RingWriter(memory, REPLIES, heard[1], rung[1]))
+
+
+def _listen(path: str, undo: contextlib.ExitStack) -> int:
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    undo.callback(os.close, fd)
+    return fd
+
+
+def _reach(path: str, undo: contextlib.ExitStack) -> int:
+    # A FIFO cannot be opened for writing while nobody reads it; afterwards it may be without a reader.
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        os.close(reader)
+    undo.callback(os.close, fd)
+    return fd

@@ -1,0 +1,132 @@
+"""The scheme `shm`: two rings in a file that both processes map, `shm:///dev/shm/DIRECTORY/ring`.
+
+The host makes the file and, beside it, four FIFOs that sleepers are woken by; the plugin opens them and removes
+their names, which is how it takes the connection for itself. `docs/shm.md` describes every byte and step.
+
+For the same user on the same machine. No bytes pass through the kernel; while both sides are busy, no system
+call is made at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+
+from ..errors import OpenError
+from .shm_memory import BELLS, REPLIES, REQUESTS, Memory
+from .shm_ring import RingReader, RingWriter
+from .stream import Duplex
+from .url import HOST_FLAG, URL
+
+__all__ = ["bell_paths", "open_shm", "with_shm_path"]
+
+_ALWAYS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY
+_GONE = "the host is gone, or another process has opened it already"
+
+
+def with_shm_path(path: str | os.PathLike[str]) -> list[str]:
+    """Return the arguments that tell a plugin to use the memory file at `path`."""
+    from urllib.parse import quote
+
+    return [HOST_FLAG, "shm://" + quote(os.fsencode(os.path.abspath(path)))]
+
+
+def bell_paths(path: str) -> list[str]:
+    """Return the paths of the four FIFOs that belong to a memory file, in the order of `BELLS`."""
+    return [f"{path}.{bell}" for bell in BELLS]
+
+
+def open_shm(url: URL, mode: str, deadline: float) -> Duplex:
+    """Open the plugin's ends of both rings. Raises `OpenError` with the reason alone, without the URL.
+
+    After a failure everything is as it was.
+    """
+    path = _path(url)
+    if mode != "rw":
+        raise OpenError("it stands for both directions; give this URL alone")
+    with contextlib.ExitStack() as undo:
+        memory = _map(path, undo)
+        paths = dict(zip(BELLS, bell_paths(path), strict=True))
+        bells = {
+            bell: _open_bell(paths[bell], flags, undo)
+            for bell, flags in (
+                ("replies.filled", os.O_RDONLY),
+                ("requests.drained", os.O_RDONLY),
+                ("requests.filled", os.O_WRONLY),
+                ("replies.drained", os.O_WRONLY),
+            )
+        }
+        try:
+            os.unlink(path)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                raise OpenError("another process has opened it in the meantime")
+            raise OpenError(f"cannot remove {path!r}, by which it would be taken: {_reason(error)}")
+        undo.pop_all()
+        reader = RingReader(memory, REPLIES, bells["replies.filled"], bells["replies.drained"])
+        writer = RingWriter(memory, REQUESTS, bells["requests.drained"], bells["requests.filled"])
+    for bell in paths.values():
+        # It is the host's directory, and the host removes what is left in it.
+        with contextlib.suppress(OSError):
+            os.unlink(bell)
+    return Duplex(reader, writer)
+
+
+def _path(url: URL) -> str:
+    if url.authority and url.authority.lower() not in ("localhost", os.uname().nodename.lower()):
+        raise OpenError(f"it names the host {url.authority!r}, shared memory has none (was a relative path meant?)")
+    if not url.path.startswith("/"):
+        raise OpenError("it has no absolute path" if url.path else "it has no path")
+    return url.path
+
+
+def _map(path: str, undo: contextlib.ExitStack) -> Memory:
+    fd = _open(path, os.O_RDWR)
+    try:
+        _check_kind(fd, stat.S_ISREG, "it is not a regular file")
+        memory = Memory.open(fd)
+    finally:
+        os.close(fd)
+    # Once for each ring.
+    undo.callback(memory.release)
+    undo.callback(memory.release)
+    return memory
+
+
+def _open_bell(path: str, flags: int, undo: contextlib.ExitStack) -> int:
+    try:
+        fd = _open(path, flags)
+    except OpenError as error:
+        raise OpenError(f"{os.path.basename(path)}: {error}")
+    undo.callback(os.close, fd)
+    _check_kind(fd, stat.S_ISFIFO, f"{os.path.basename(path)} is not a FIFO")
+    return fd
+
+
+def _open(path: str, flags: int) -> int:
+    try:
+        return os.open(path, flags | _ALWAYS)
+    except OSError as error:
+        raise OpenError(_reason(error))
+
+
+def _check_kind(fd: int, check: object, text: str) -> None:
+    status = os.fstat(fd)
+    assert callable(check)
+    if not check(status.st_mode):
+        raise OpenError(text)
+    if status.st_uid != os.geteuid():
+        raise OpenError(f"it belongs to user {status.st_uid}, this process to user {os.geteuid()}")
+
+
+def _reason(error: OSError) -> str:
+    reason = (error.strerror or str(error)).lower()
+    if error.errno in (errno.ENOENT, errno.ENXIO):
+        return f"{reason} ({_GONE})"
+    if error.errno == errno.ELOOP:
+        return "it is a symbolic link"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{reason} (it is for the host's own user only)"
+    return reason

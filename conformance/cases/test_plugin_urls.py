@@ -118,6 +118,13 @@ def instead(first: str | None, second: str | None) -> Callable[[], offers.Offer]
     return offer
 
 
+def pipes_of_unknown_scheme() -> offers.Offer:
+    """Good pipes, named by URLs that are right but for their scheme."""
+    made = offers.fifo()
+    made.urls = [url.replace("file:", "bogus:", 1) for url in made.urls]
+    return made
+
+
 @case(
     "URL-05",
     each={
@@ -125,6 +132,7 @@ def instead(first: str | None, second: str | None) -> Callable[[], offers.Offer]
         "both": (["bogus:///nowhere", "bogus:nowhere"],),
         "first": instead("bogus:///nowhere", None),
         "second": instead(None, "bogus:///nowhere"),
+        "of-pipes": pipes_of_unknown_scheme,
     },
 )
 def test_unknown_scheme(start_plugin: Start, each: Any) -> None:

@@ -234,10 +234,10 @@ class HostSession(Session):
         self.wait(lambda: self._has(sequence) or self.wire.eof, f"the reply to request {sequence}, or the end")
         return self.reply(sequence) if self._has(sequence) else None
 
-    def raw_reply(self, sequence: int) -> bytes:
+    def raw_reply(self, sequence: int, *, patience: float | None = None) -> bytes:
         """The reply to a request as the bytes that came."""
         self.connect()
-        self.wait(lambda: self._has(sequence), f"the reply to request {sequence}")
+        self.wait(lambda: self._has(sequence), f"the reply to request {sequence}", patience=patience)
         data: bytes = self._replies[sequence].pop(0)[_BYTES]
         return data
 

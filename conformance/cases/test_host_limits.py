@@ -1,0 +1,199 @@
+"""How much a host can take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from conformance.case import case
+from conformance.oracle import strict
+from conformance.outcomes import Fault
+
+MIB = 1 << 20
+TOO_DEEP = 100_000
+
+
+def _size(host: Any) -> int:
+    return max(MIB, int(64 * MIB * host.scale))
+
+
+def _patience(host: Any) -> float:
+    """Seconds for what is as large as a message may be; a slow implementation is no wrong one."""
+    seconds: float = host.patience + 120 * max(host.scale, 0.1)
+    return seconds
+
+
+@case("LIM-01")
+def test_large_argument_and_result(host: Any) -> None:
+    """A string of 64 MiB comes back unchanged."""
+    unit = b"0123456789abcdef"
+    count = _size(host) // len(unit)
+    sequence = host.call_raw("echo", b'["' + unit * count + b'"]', wait=False)
+    reply = host.reply(sequence, patience=_patience(host))
+    if reply.get("error") is not None:
+        raise Fault("a large call failed", expected=f"{_size(host)} bytes", seen=f"error: {reply['error'][:300]}")
+    if reply.get("reply") != [unit.decode() * count]:
+        came = reply.get("reply") or [None]
+        seen = f"{len(came[0])} characters" if isinstance(came[0], str) else repr(came)[:200]
+        raise Fault("a large value came back changed", expected=f"{_size(host)} characters", seen=seen)
+    host.goes_on()
+
+
+@case("LIM-01")
+def test_large_result(host: Any) -> None:
+    """A result of 64 MiB arrives whole."""
+    size = _size(host)
+    reply = host.reply(host.call("blob", size), patience=_patience(host))
+    if reply.get("error") is not None or reply.get("reply") != ["x" * size]:
+        raise Fault("a large result", expected=f"{size} times x", seen=repr(reply)[:300])
+    host.goes_on()
+
+
+def _long_string(size: int) -> bytes:
+    return b'["' + b"x" * size + b'"]'
+
+
+def _escapes(size: int) -> bytes:
+    return b'["' + b"\\u00e4\\n" * (size // 8) + b'"]'
+
+
+def _numbers(size: int) -> bytes:
+    return b"[[" + b"12345.5," * (size // 8) + b"1]]"
+
+
+def _keys(size: int) -> bytes:
+    return b"[{" + b",".join(b'"key%d":%d' % (i, i % 10) for i in range(size // 14)) + b"}]"
+
+
+SHAPES: dict[str, Callable[[int], bytes]] = {
+    "a long string": _long_string,
+    "escapes": _escapes,
+    "numbers": _numbers,
+    "keys": _keys,
+}
+
+
+@case("LIM-02", each=SHAPES)
+def test_linear_cost(host: Any, each: Callable[[int], bytes]) -> None:
+    """A message sixteen times as large takes about sixteen times as long, not two hundred and fifty-six times."""
+    host.goes_on()
+    small = min(_seconds(host, each(MIB // 8)) for _ in range(3))
+    large = _seconds(host, each(2 * MIB))
+    if _too_long(small, large):
+        large = min(large, _seconds(host, each(2 * MIB)))  # once more: the machine may have been busy
+    if _too_long(small, large):
+        raise Fault(
+            "the cost of a message grows faster than its size",
+            expected=f"about {16 * small:.2f} s for 2 MiB, as 128 KiB took {small:.3f} s",
+            seen=f"{large:.2f} s, {large / small:.0f} times as long",
+        )
+
+
+def _seconds(host: Any, args: bytes) -> float:
+    """How long a call with these arguments takes."""
+    began = time.monotonic()
+    host.call_raw("echo", args, wait=False)
+    host.wait(lambda: bool(host.wire.frames), "the reply to a large message", patience=_patience(host))
+    host.wire.frames.clear()
+    return time.monotonic() - began
+
+
+def _too_long(small: float, large: float) -> bool:
+    return large > 0.5 and large > 64 * small
+
+
+def _nested(depth: int, opening: bytes = b"[", closing: bytes = b"]", inner: bytes = b"1") -> bytes:
+    return opening * depth + inner + closing * depth
+
+
+FORMS = {"arrays": (b"[", b"]"), "objects": (b'{"a":', b"}"), "both": (b'[{"a":', b"}]")}
+
+
+def _passes_nested(host: Any, depth: int) -> None:
+    services = ["echo", *(["echo_raw"] if host.role.takes("raw") else [])]
+    for service in services:
+        for name, (opening, closing) in FORMS.items():
+            count = depth // 2 if name == "both" else depth
+            value = _nested(count, opening, closing)
+            with host.trying(f"{name}, {depth} deep, through {service}"):
+                host.results(host.call_raw(service, b"[" + value + b"]"), strict.loads(value))
+    host.goes_on()
+
+
+@case("LIM-03")
+def test_nesting_of_128(host: Any) -> None:
+    """Arrays and objects nested 128 deep come back unchanged."""
+    _passes_nested(host, 128)
+
+
+@case("LIM-04")
+def test_nesting_of_450(host: Any) -> None:
+    """Arrays and objects nested 450 deep come back unchanged."""
+    _passes_nested(host, 450)
+
+
+def _call(args: bytes, name: bytes = b"echo", more: bytes = b"") -> bytes:
+    head = b'{"sequence":900,"type":"call","namespace":"conformance","name":"%b","args":' % name
+    return head + args + more + b"}\n"
+
+
+DEEP = {
+    "arrays": _call(b"[" + _nested(TOO_DEEP) + b"]"),
+    "objects": _call(b"[" + _nested(TOO_DEEP, b'{"a":', b"}") + b"]"),
+    "for a typed service": _call(b"[" + _nested(TOO_DEEP) + b"]", b"add"),
+    "instead of the arguments": _call(_nested(TOO_DEEP)),
+    "in an unknown key": _call(b"[1]", more=b',"extra":' + _nested(TOO_DEEP)),
+    "for a service that is not there": _call(b"[" + _nested(TOO_DEEP) + b"]", b"missing"),
+    "in a raw value": _call(b"[" + _nested(TOO_DEEP) + b"]", b"echo_raw"),
+}
+
+
+@case("LIM-05", each=DEEP)
+def test_nesting_of_100000(host: Any, each: bytes) -> None:
+    """Nested 100,000 deep: an error of that call, the end of the connection with an error, or it passes."""
+    host.goes_on()
+    host.send(each, wait=False)
+    host.wait(lambda: bool(host.wire.frames) or host.wire.eof, "a reply to, or the end after, a value nested very deep")
+    if not host.wire.frames:
+        host.broken_off("a value nested very deep")
+        return
+    reply = host.wire.frames.popleft()
+    if len(reply) < TOO_DEEP:
+        if strict.loads(reply).get("sequence") != 900:
+            raise Fault("another reply than that to the deep value", seen=repr(reply)[:300])
+    elif max(reply.count(b"["), reply.count(b"{")) < TOO_DEEP:
+        raise Fault("a value nested very deep came back changed", seen=f"{len(reply)} bytes, {reply[:100]!r}")
+    host.goes_on()
+
+
+@case("LIM-05", each={"arrays": (b"[",), "objects": (b'{"a":',)})
+def test_nesting_that_never_ends(host: Any, each: tuple[bytes]) -> None:
+    """The connection ends inside 100,000 open brackets: a failure, no hang and no crash."""
+    (opening,) = each
+    host.goes_on()
+    host.send(_call(b"")[: -len(b"}\n")] + opening * TOO_DEEP)
+    host.leave(0)
+    host.ended(why="the connection ended inside 100,000 open brackets", success=False)
+
+
+@case("LIM-06", features=("concurrent",))
+def test_a_thousand_running_calls(host: Any) -> None:
+    """A thousand calls that run at the same time are all answered."""
+    sequences = [host.fresh() for _ in range(1000)]
+    line = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"sleep","args":[%d]}\n'
+    host.send(b"".join(line % (sequence, 20 + sequence % 30) for sequence in sequences))
+    for sequence in sequences:
+        host.results(sequence, 20 + sequence % 30, patience=_patience(host))
+    host.no_more()
+
+
+@case("LIM-06")
+def test_a_thousand_calls_in_one_write(host: Any) -> None:
+    """A thousand quick calls that arrive together are all answered."""
+    sequences = [host.fresh() for _ in range(1000)]
+    line = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"echo","args":[%d]}'
+    host.send(b"".join(line % (sequence, 7 * sequence) for sequence in sequences))
+    for sequence in sequences:
+        host.results(sequence, 7 * sequence)
+    host.no_more()

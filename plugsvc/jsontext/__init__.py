@@ -2,11 +2,12 @@
 
 from .depth import provably_shallow
 from .scan import Malformed, Scanner, skip_space, skip_value
-from .surrogates import without_lone_surrogates
+from .surrogates import mend_text, without_lone_surrogates
 
 __all__ = [
     "Malformed",
     "Scanner",
+    "mend_text",
     "provably_shallow",
     "skip_space",
     "skip_value",

@@ -53,7 +53,7 @@ def full(node: inspect.Type, annotation: Any) -> Check | None:
         return None
     needs_convert = isinstance(bare, _CONTAINERS) or _is_constrained(bare)
     if needs_convert and not reaches(node, lambda part: not isinstance(part, _BY_CONVERT)):
-        return _converting(annotation, residual(node))
+        return _converting(annotation, residual(node), careful=_Builder().check(node))
     return _Builder().check(node)
 
 
@@ -68,7 +68,7 @@ def _is_constrained(node: inspect.Type) -> bool:
     return isinstance(node, inspect.IntType) and node.multiple_of is not None
 
 
-def _converting(annotation: Any, then: Check | None) -> Check:
+def _converting(annotation: Any, then: Check | None, careful: Check) -> Check:
     # A struct, since msgspec analyses the fields of a struct only once.
     holder = msgspec.defstruct("Holder", [("value", annotation)], array_like=True, gc=False)
 
@@ -78,6 +78,8 @@ def _converting(annotation: Any, then: Check | None) -> Check:
         except msgspec.ValidationError as error:
             mismatch = from_msgspec(error)
             raise Mismatch(mismatch.text, mismatch.path.removeprefix("[0]")) from None
+        except UnicodeEncodeError:
+            careful(value)  # text with lone surrogates, which msgspec does not take
         if then is not None:
             then(value)
 

@@ -9,9 +9,10 @@ import msgspec
 from msgspec import MsgspecError, Raw, inspect
 from msgspec.json import Decoder
 
+from ..jsontext import mend_text
 from .checks import Check, residual
 from .mismatch import TOO_DEEP, Mismatch, from_msgspec
-from .repair import mend_nulls, mend_text
+from .repair import mend_nulls
 from .tree import extra, reaches
 from .types import FLOAT32
 

@@ -1,14 +1,9 @@
-"""JSON that a strict decoder refuses and that still has a meaning.
-
-- `null` where a list, dict or bytes is expected is how Go writes one that is nil: it is read as an empty one.
-- A lone surrogate, escaped or as invalid UTF-8, is read as U+FFFD.
+"""Null where a list, dict or bytes is expected: how Go writes one that is nil. It is read as an empty one.
 
 The work is done on the JSON text, so that everything else in it stays as it is. It is only done after a failure.
 """
 
 from __future__ import annotations
-
-import re
 
 import msgspec
 from msgspec import Raw, inspect
@@ -16,28 +11,11 @@ from msgspec.json import Decoder
 
 from .tree import Fields, unwrap
 
-__all__ = ["mend_nulls", "mend_text"]
+__all__ = ["mend_nulls"]
 
 _array = Decoder(list[Raw]).decode
 _object = Decoder(dict[str, Raw]).decode
 _text = msgspec.json.Encoder().encode
-
-# Escapes from the left, so that a backslash before a backslash takes no part.
-_escapes = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
-)
-
-
-_surrogate = re.compile(rb"\\u[dD][89a-fA-F]").search
-
-
-def mend_text(data: bytes) -> bytes:
-    """Return JSON with U+FFFD for every lone surrogate and for bytes that are not UTF-8."""
-    if not data.isascii():
-        data = data.decode("utf-8", "replace").encode()
-    if not _surrogate(data):
-        return data
-    return _escapes.sub(lambda match: rb"\ufffd" if match[1] else match[0], data)
 
 
 def mend_nulls(data: bytes, node: inspect.Type) -> bytes:

@@ -7,14 +7,14 @@ than the interpreter's stack allows at this moment.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import TypeVar
 
 from msgspec import Raw
+from msgspec.json import Decoder
 
-from ..jsontext import skip_space, skip_value, without_lone_surrogates
+from ..jsontext import mend_text, skip_space, skip_value
 from .messages import MAX_SEQUENCE, Reply, Request
 
 __all__ = ["InvalidField", "read_reply", "read_request"]
@@ -31,6 +31,7 @@ _KINDS = {
 }
 _ROOM = 2**31
 """As `max_depth` for JSON whose depth has been checked."""
+_decode_text = Decoder(str).decode
 _whole_number = re.compile(rb"-?[0-9]+").fullmatch
 
 
@@ -68,8 +69,7 @@ def _elements(data: bytes) -> list[bytes]:
 
 
 def _text(data: bytes) -> str:
-    text: str = json.loads(data.decode("utf-8", "replace"))
-    return without_lone_surrogates(text)
+    return _decode_text(mend_text(data))
 
 
 def _kind(data: bytes) -> str:

@@ -171,6 +171,19 @@ def test_lone_surrogates_do_not_hide_anything_else() -> None:
         sent(["\ud800", deep(5000)])
 
 
+def test_lone_surrogates_do_not_disturb_the_checks() -> None:
+    signature = Signature.from_types([dict[str, int]], [])
+    assert signature.encode_args(({"\ud800": 1},)) == '[{"\ufffd":1}]'.encode()
+    for annotation, text in (
+        (list[int], r"^expected int, got str, at \$\[0\]\[0\]$"),
+        (dict[int, str], "^expected object, got array, at "),
+    ):
+        with pytest.raises(ArgumentError, match=text):
+            Signature.from_types([annotation], []).encode_args((["\ud800"],))
+    with pytest.raises(ArgumentError, match=r"^key: expected int, got str, at \$\[0\]$"):
+        Signature.from_types([dict[int, str]], []).encode_args(({"\ud800": "a"},))
+
+
 def test_typed_text_is_replaced_as_well() -> None:
     signature = Signature.from_types([str, list[str], Point], [])
     data = signature.encode_args(("\ud800", ["\udc00"], Point(1, 1.0, "\ud800")))

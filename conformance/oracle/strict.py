@@ -59,6 +59,8 @@ def _decode(decoder: json.JSONDecoder, data: bytes | str) -> Any:
         raise NotStrict(f"{error.msg} at character {error.pos}") from None
     except RecursionError:
         raise NotStrict("nested too deep for this reader") from None
+    except ValueError as error:  # an integer of thousands of digits, which Python refuses to convert
+        raise NotStrict(str(error)) from None
 
 
 def loads(data: bytes | str) -> Any:

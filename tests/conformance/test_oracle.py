@@ -31,6 +31,7 @@ JSON = st.recursive(
         (b'"a\nb"', "Invalid control character"),
         (b"{}{}", "Extra data"),
         (b"[" * 100_000 + b"]" * 100_000, "nested too deep"),
+        (b"1" * 5000, "Exceeds the limit"),
     ],
 )
 def test_strict_refuses(text: bytes, why: str) -> None:

@@ -41,6 +41,7 @@ class Signature:
         "_args",
         "_as_tuple",
         "_checks",
+        "_is_single",
         "_parameters",
         "_result_checks",
         "_results",
@@ -74,6 +75,7 @@ class Signature:
         self.results = tuple(results)
         self._parameters = tuple(parameters)
         self._as_tuple = as_tuple
+        self._is_single = len(results) == 1 and not as_tuple and not returns_error
         args = [self._tree(p.annotation, f"parameter {p.name}") for p in parameters]
         outcome = [self._tree(annotation, "result") for annotation in results]
         self._checks = [full(node, annotation) for annotation, node in args]
@@ -186,6 +188,11 @@ class Signature:
             ResultError: it is not what the signature promises, or JSON cannot carry it.
             BaseException: with `returns_error`, the error that was returned.
         """
+        if self._is_single:
+            try:
+                return _encode((value,), self._result_checks, self._untyped_results)
+            except Mismatch as mismatch:
+                raise ResultError(mismatch.text, "$" + mismatch.path if mismatch.path else "") from mismatch.__cause__
         results, error = self.encode_outcome(value)
         if error is not None:
             raise error

@@ -61,6 +61,7 @@ class MessageReader(Generic[M]):
         self._max_message = max_message
         self._max_depth = max_depth
         self._too_short_to_be_deep = 2 * max_depth
+        self._short = min(2 * max_depth, max_message)
         decoder = Decoder(self._type)
         self._decode: Callable[[bytes], M] = decoder.decode
         self._decode_many: Callable[[bytes | bytearray], list[M]] = decoder.decode_lines
@@ -96,8 +97,20 @@ class MessageReader(Generic[M]):
         Raises:
             ProtocolError: what is in `error`, found by an earlier call. No byte of `data` is looked at.
         """
-        if self.error is not None:
-            self.check()
+        if not self._buffer and 0 < len(data) <= self._short and data[-1] in _ENDS and self.error is None:
+            # The usual case without detours: short and whole messages.
+            try:
+                short = self._decode_many(data)
+            except (MsgspecError, UnicodeDecodeError, RecursionError):
+                short = None
+            if short is not None:
+                for message in short:
+                    if not 0 <= message.sequence <= MAX_SEQUENCE:
+                        break
+                else:
+                    self._base += len(data)
+                    return short
+        self.check()
         if not data:
             return []
         if not self._buffer:

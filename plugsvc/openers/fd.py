@@ -25,10 +25,15 @@ from .sockets import SocketStream
 from .stream import Duplex, FdStream
 from .url import URL
 
-__all__ = ["adopt", "check_descriptor", "open_fd"]
+__all__ = ["CLOSED", "adopt", "check_descriptor", "open_fd", "take_descriptor"]
 
 _NUMBERS = re.compile(r"(?P<one>[0-9]{1,9})(?:,(?P<other>[0-9]{1,9}))?")
 _STANDARD = 3
+
+CLOSED = (
+    "whatever started this process has closed it, as sudo does; a host can offer a path instead: unix, fifo, procfs"
+)
+"""Why an inherited descriptor is not there, and what to do about it."""
 
 
 def open_fd(url: URL, mode: str, deadline: float) -> FdStream | Duplex:
@@ -41,20 +46,20 @@ def open_fd(url: URL, mode: str, deadline: float) -> FdStream | Duplex:
         if number < _STANDARD:
             raise OpenError(f"descriptor {number} is one of the standard streams (for these use stdio:)")
     if len(numbers) == 1:
-        return _take(numbers[0], mode)
+        return take_descriptor(numbers[0], mode, "give two, to read and to write: fd:N,M")
     if mode != "rw":
         raise OpenError("it has two descriptors, which are both directions; give this URL alone")
-    reader = _take(numbers[0], "r")
+    reader = take_descriptor(numbers[0], "r")
     try:
-        return Duplex(reader, _take(numbers[1], "w"))
+        return Duplex(reader, take_descriptor(numbers[1], "w"))
     except BaseException:
         reader.close()
         raise
 
 
-def _take(number: int, mode: str) -> FdStream:
-    name = f"descriptor {number}"
-    check_descriptor(number, mode, name, "give two, to read and to write: fd:N,M")
+def take_descriptor(number: int, mode: str, instead: str = "") -> FdStream:
+    """Return the stream over an inherited descriptor, see `check_descriptor`. Raises `OpenError`."""
+    check_descriptor(number, mode, f"descriptor {number}", instead)
     # A copy, so that the number is still good for another try when the rest of the opening fails.
     return adopt(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _STANDARD), owned=(number,))
 
@@ -86,10 +91,7 @@ def check_descriptor(fd: int, mode: str, name: str, instead: str) -> None:
     except (OSError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno != errno.EBADF:
             raise
-        raise OpenError(
-            f"{name} is not open (whatever started this process has closed it, as sudo does;"
-            " a host can offer a path instead: unix, fifo, procfs)"
-        )
+        raise OpenError(f"{name} is not open ({CLOSED})")
     if stat.S_ISSOCK(kind):
         _check_socket(fd, name)
         return

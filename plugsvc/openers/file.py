@@ -3,7 +3,8 @@
 `file:///dev/fd/N` is the usual one: an inherited pipe. Since the path is opened, not the descriptor used,
 the stream has an open file description of its own, which can be non-blocking without anybody else noticing.
 The inherited descriptor then belongs to the stream and is closed with it, else the host would never see the
-end of file.
+end of file. Where it cannot be opened anew (the pipe is another user's, or there is no procfs), it is used as
+it is, see the scheme `fd`.
 
 Terminals (a pty's slave) carry a duplex stream; their settings are left to the host, which must make them
 raw.
@@ -28,6 +29,9 @@ _FLAGS = {"r": os.O_RDONLY, "w": os.O_WRONLY, "rw": os.O_RDWR}
 _ALWAYS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 _DESCRIPTOR = re.compile(r"/+(?:dev|proc/+(?:self|thread-self|(?P<pid>\d+)))/+fd/+(?P<fd>\d+)")
+
+_NOT_ANEW = (errno.EACCES, errno.EPERM, errno.ENOENT)
+"""Why a descriptor may not be opened anew although it is open."""
 
 _SLEEP_MIN, _SLEEP_MAX = 0.0005, 0.02
 
@@ -82,12 +86,15 @@ def open_file(url: URL, mode: str, deadline: float) -> FdStream:
     path = _path(url)
     try:
         kind = os.stat(path).st_mode
-        _check_kind(kind, mode)
+        _check_kind(kind, mode, path)
         fd = _open(path, _FLAGS[mode] | _ALWAYS, stat.S_ISFIFO(kind), deadline)
     except (OSError, ValueError) as error:
         if isinstance(error, OpenError):
             raise
-        raise OpenError(_explain(error, path))
+        inherited = _own_descriptor(path)
+        if inherited is None or not isinstance(error, OSError) or error.errno not in _NOT_ANEW:
+            raise OpenError(_explain(error, path))
+        return _take(inherited, mode, error)
     try:
         owned = _inherited(path, fd)
         if mode == "r" and stat.S_ISFIFO(kind) and not _is_anonymous_pipe(fd):
@@ -108,11 +115,24 @@ def _path(url: URL) -> str:
     return url.path
 
 
-def _check_kind(kind: int, mode: str) -> None:
+def _take(fd: int, mode: str, error: OSError) -> FdStream:
+    """Use an inherited descriptor that cannot be opened anew, if it is one."""
+    from .fd import CLOSED, take_descriptor
+
+    try:
+        os.fstat(fd)
+    except OSError:
+        raise OpenError(f"{(error.strerror or str(error)).lower()} ({CLOSED})")
+    return take_descriptor(fd, mode, "give two URLs, one to read and one to write")
+
+
+def _check_kind(kind: int, mode: str, path: str) -> None:
     if stat.S_ISDIR(kind):
         raise OpenError("it is a directory")
     if stat.S_ISSOCK(kind):
-        raise OpenError("it is a socket, which cannot be opened by its path")
+        inherited = _own_descriptor(path)
+        instead = "the scheme unix" if inherited is None else f"fd:{inherited}"
+        raise OpenError(f"it is a socket, which cannot be opened as a file; use {instead}")
     if mode == "rw" and stat.S_ISFIFO(kind):
         raise OpenError("it is a pipe, which carries one direction only; give two URLs, one to read and one to write")
     if mode == "rw" and stat.S_ISREG(kind):
@@ -136,10 +156,17 @@ def _explain(error: Exception, path: str) -> str:
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)
     reason = error.strerror.lower()
-    if error.errno == errno.ENOENT and _DESCRIPTOR.fullmatch(path):
-        return f"{reason} (the descriptor was not inherited, or its owner is gone)"
-    if error.errno in (errno.EACCES, errno.EPERM) and _DESCRIPTOR.fullmatch(path):
-        return f"{reason} (the process that owns it is not ours to look into; inherited pipes need no such right)"
+    match = _DESCRIPTOR.fullmatch(path)
+    if match and match["pid"]:
+        why = ""
+        if error.errno in (errno.EACCES, errno.EPERM):
+            why = f"process {match['pid']} is another user's, or not to be looked into"
+        elif error.errno == errno.ENOENT and os.path.isdir(f"/proc/{match['pid']}"):
+            return f"{reason} (process {match['pid']} has closed it)"
+        elif error.errno == errno.ENOENT:
+            why = f"there is no process {match['pid']} here: it has ended, or this is another PID namespace"
+        if why:
+            return f"{reason} ({why}; a host can let descriptors be inherited instead: devfd, fd)"
     return reason
 
 
@@ -156,10 +183,14 @@ def _is_anonymous_pipe(fd: int) -> bool:
 
 def _inherited(path: str, opened: int) -> tuple[int, ...]:
     """Return the inherited descriptor that `path` names, if it names one."""
+    fd = _own_descriptor(path)
+    return () if fd is None or fd == opened else (fd,)
+
+
+def _own_descriptor(path: str) -> int | None:
+    """Return the number of this process's descriptor that `path` names, None where it names something else."""
     match = _DESCRIPTOR.fullmatch(path)
     if not match or (match["pid"] and int(match["pid"]) != os.getpid()):
-        return ()
+        return None
     fd = int(match["fd"])
-    if fd <= 2 or fd == opened:
-        return ()  # the standard streams stay with the program
-    return (fd,)
+    return fd if 2 < fd < 1 << 31 else None  # the standard streams stay with the program

@@ -74,7 +74,23 @@ def test_missing(tmp_path: Path) -> None:
 def test_missing_descriptor() -> None:
     assert refusal("file:///dev/fd/987") == (
         "cannot open 'file:///dev/fd/987' for reading and writing: no such file or directory"
-        " (the descriptor was not inherited, or its owner is gone)"
+        " (whatever started this process has closed it, as sudo does; a host can offer a path instead:"
+        " unix, fifo, procfs)"
+    )
+
+
+def test_missing_process() -> None:
+    url = "file:///proc/99999999/fd/3"
+    assert refusal(url) == (
+        f"cannot open {url!r} for reading and writing: no such file or directory (there is no process 99999999 here:"
+        " it has ended, or this is another PID namespace; a host can let descriptors be inherited instead: devfd, fd)"
+    )
+
+
+def test_missing_descriptor_of_another_process() -> None:
+    url = f"file:///proc/{os.getppid()}/fd/987"
+    assert refusal(url) == (
+        f"cannot open {url!r} for reading and writing: no such file or directory (process {os.getppid()} has closed it)"
     )
 
 
@@ -100,14 +116,15 @@ def test_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         server.bind("s")
         url = with_file_path("s")[1]
         assert refusal(url) == (
-            f"cannot open {url!r} for reading and writing: it is a socket, which cannot be opened by its path"
+            f"cannot open {url!r} for reading and writing:"
+            " it is a socket, which cannot be opened as a file; use the scheme unix"
         )
 
 
 def test_inherited_socket() -> None:
     with socket.socket(socket.AF_UNIX) as server:
         url = f"file:///dev/fd/{server.fileno()}"
-        assert refusal(url).endswith("it is a socket, which cannot be opened by its path")
+        assert refusal(url).endswith(f"it is a socket, which cannot be opened as a file; use fd:{server.fileno()}")
 
 
 def test_one_fifo(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from .depth import provably_shallow
 from .scan import Malformed, Scanner, skip_space, skip_value
 from .surrogates import mend_text, without_lone_surrogates
+from .zeros import mend_negative_zeros
 
 __all__ = [
     "Malformed",
     "Scanner",
+    "mend_negative_zeros",
     "mend_text",
     "provably_shallow",
     "skip_space",

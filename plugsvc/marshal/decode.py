@@ -9,7 +9,7 @@ import msgspec
 from msgspec import MsgspecError, Raw, inspect
 from msgspec.json import Decoder
 
-from ..jsontext import mend_text
+from ..jsontext import mend_negative_zeros, mend_text
 from .checks import Check, residual
 from .mismatch import TOO_DEEP, Mismatch, from_msgspec
 from .repair import mend_nulls
@@ -39,6 +39,9 @@ class ArrayDecoder:
         self._residual: list[tuple[int, Check]] = [
             (index, check) for index, node in enumerate(nodes) if (check := residual(node)) is not None
         ]
+        self._may_hold_floats = any(
+            reaches(node, lambda part: isinstance(part, inspect.FloatType | inspect.AnyType)) for node in nodes
+        )
         self._only_integers = not any(reaches(node, lambda part: extra(part) == FLOAT32) for node in nodes)
 
     def decode(self, data: bytes | Raw | None) -> tuple[Any, ...]:
@@ -47,8 +50,12 @@ class ArrayDecoder:
         Raises:
             Mismatch: they do not fit. The path begins with the position in the array.
         """
+        signed = data
+        if self._may_hold_floats and data is not None and b"-0" in bytes(data):
+            # msgspec reads -0 as an integer, without its sign. Where an integer is wanted, the second try has it.
+            signed = mend_negative_zeros(bytes(data))
         try:
-            values: tuple[Any, ...] = self._decode(data)
+            values: tuple[Any, ...] = self._decode(signed)
         except RecursionError:
             raise Mismatch(TOO_DEEP) from None
         except Exception:

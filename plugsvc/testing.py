@@ -169,6 +169,7 @@ class FakeHost:
 class _Untyped:
     """Stands in for a signature: any number of arguments, any number of results."""
 
+    returns_error = False
     _value = Signature.from_types([Any], [Any], side="provider", name="a fake service")
 
     def decode_args(self, raw: Any) -> tuple[Any, ...]:
@@ -181,6 +182,10 @@ class _Untyped:
     def encode_results(self, value: Any) -> bytes:
         """Return the results as an array. Raises `ResultError`."""
         return self._value.encode_results(list(value))[1:-1]
+
+    def encode_outcome(self, value: Any) -> tuple[bytes | None, BaseException | None]:
+        """Return the results as an array; there is no error among them. Raises `ResultError`."""
+        return self.encode_results(value), None
 
 
 _UNTYPED = _Untyped()

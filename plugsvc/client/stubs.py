@@ -67,11 +67,25 @@ def make_stub(
     check_name("service", name)
     signature = Signature.of(prototype, side="consumer", name=f"{namespace}.{name}")
     if signature.is_async:
-        raise SignatureError(f"{signature.name}: an async def cannot be the prototype of a blocking call")
+        raise SignatureError(
+            f"{signature.name}: an async def cannot be the prototype: a stub returns when the reply is there;"
+            " use a plain def, and asyncio.to_thread where a coroutine calls it"
+        )
+    if fallback is not None:
+        _check_fallback(fallback, signature.name)
     return cast(
         "Callable[P, R]",
         _bind(_Binding(session, namespace, name, signature, prototype, fallback), timeout),
     )
+
+
+def _check_fallback(fallback: object, name: str) -> None:
+    from inspect import iscoroutinefunction
+
+    if not callable(fallback):
+        raise SignatureError(f"{name}: expected a function as fallback, got {fallback!r}")
+    if iscoroutinefunction(fallback):
+        raise SignatureError(f"{name}: an async def cannot be the fallback of a stub, which is no coroutine")
 
 
 def call_untyped(session: Session, namespace: str, name: str, timeout: Timeout) -> Callable[..., Any]:
@@ -159,15 +173,16 @@ def _decode_untyped(raw: bytes | msgspec.Raw | None) -> Any:
 _untyped = Signature.from_types([Any], [Any], side="consumer", name="a service without a prototype")
 
 
-def _essence(function: Any) -> tuple[bytes, tuple[object, ...]]:
+def _essence(function: Any) -> tuple[bytes, tuple[object, ...], tuple[str, ...]]:
     """Return what a function does:
 
-    its code and constants, without the docstring, which is the first of them.
+    its code, its constants without the docstring, which is the first of them, and the names that it uses.
     """
-    constants: tuple[object, ...] = function.__code__.co_consts
+    code = function.__code__
+    constants: tuple[object, ...] = code.co_consts
     if function.__doc__ is not None and constants[0] == function.__doc__:
         constants = constants[1:]
-    return function.__code__.co_code, constants
+    return code.co_code, constants, code.co_names
 
 
 def _nothing() -> None: ...
@@ -177,11 +192,24 @@ def _documented_nothing() -> None:
     """Do nothing."""
 
 
-_NOTHING = (_essence(_nothing), _essence(_documented_nothing))
+def _not_implemented() -> None:
+    raise NotImplementedError
+
+
+def _documented_not_implemented() -> None:
+    """Do nothing."""
+    raise NotImplementedError
+
+
+_NOTHING = {_essence(each) for each in (_nothing, _documented_nothing, _not_implemented, _documented_not_implemented)}
 
 
 def has_body(function: Callable[..., Any]) -> bool:
-    """Whether a function does anything: false where its body is `...`, `pass` or only a docstring."""
+    """Whether a function does anything.
+
+    It does not where its body is `...`, `pass`, only a docstring, or `raise NotImplementedError`, which is what
+    type checkers take for a body of whatever result.
+    """
     if isinstance(function, MethodType):
         function = function.__func__
     if isinstance(function, FunctionType):

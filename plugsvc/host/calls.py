@@ -20,11 +20,18 @@ LARGEST_PENALTY = 4096
 class Codec(Protocol):
     """What a service needs of a `Signature`."""
 
+    @property
+    def returns_error(self) -> bool:
+        """Whether the last result is an error or None."""
+
     def decode_args(self, raw: bytes | Raw | None) -> Sequence[Any]:
         """Return the arguments in a JSON array. Raises `ArgumentError`."""
 
     def encode_results(self, value: Any) -> bytes:
         """Return what the function returned as a JSON array. Raises `ResultError`."""
+
+    def encode_outcome(self, value: Any) -> tuple[bytes | None, BaseException | None]:
+        """Return the results as far as there are any, and the error among them. Raises `ResultError`."""
 
 
 class Service:
@@ -76,10 +83,13 @@ def answer(service: Service, request: Request) -> bytes:
         # Ctrl-C goes to the main thread, and no service runs there.
         return encode_reply(request.sequence, error=f"panic in service: {panic_text(error)}")
     try:
+        if signature.returns_error:
+            results, failure = signature.encode_outcome(value)
+            # An error may come with what was done before it; then both are sent, and the error decides.
+            return encode_reply(request.sequence, reply=results, error=None if failure is None else text_of(failure))
         return encode_reply(request.sequence, reply=signature.encode_results(value))
     except BaseException as error:
-        # ResultError, an error that the service returned instead of raising it, or whatever the code of a
-        # result's own class raised while it was looked at.
+        # ResultError, or whatever the code of a result's own class raised while it was looked at.
         return encode_reply(request.sequence, error=text_of(error))
 
 

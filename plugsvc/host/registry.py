@@ -93,7 +93,10 @@ class Registry:
                 raise
             raise SignatureError(f"service {label!r}: {text}") from error
         if signature.is_async:
-            raise SignatureError(f"service {label!r}: an async def cannot provide a service, use a plain function")
+            raise SignatureError(
+                f"service {label!r}: an async def cannot provide a service: each call has a thread and no event loop;"
+                " use a plain def"
+            )
         service = Service(label, function, signature)
         with self._lock:
             target = self._namespaces.get(namespace)
@@ -146,8 +149,8 @@ class Registry:
     def bind(self, *how: Bind | str) -> Option:
         """Return an execution option: plugins executed with it can use this registry.
 
-        `how` is one bind, as `with_bind_func` and others return it, or the name of a built-in one ("devfd",
-        "procfs", "fifo", "pty"); without it, inherited anonymous pipes are used.
+        `how` is one bind, as `with_bind_func` and others return it, or the name of a built-in one (the keys of
+        `plugsvc.host.binds.BINDS`); without it, that of `with_default_bind`, inherited pipes on Linux.
 
         Raises `RegistrationError` for a bind that is None, unknown, or one of several.
         """

@@ -208,6 +208,38 @@ def test_prototypes_that_cannot_work() -> None:
             plugsvc.service("n", "s")(prototype)
 
 
+def test_an_async_prototype_is_refused_in_plain_words() -> None:
+    async def later() -> None: ...
+
+    class Later(Protocol):
+        async def soon(self) -> None: ...
+
+    why = (
+        "an async def cannot be the prototype: a stub returns when the reply is there;"
+        " use a plain def, and asyncio.to_thread where a coroutine calls it"
+    )
+    for name, bind in (
+        ("s", lambda: plugsvc.get_service("n", "s", later)),
+        ("later", lambda: plugsvc.service("n")(later)),
+        ("soon", lambda: plugsvc.namespace_stub(Later, "n")),  # type: ignore[type-abstract]
+    ):
+        with pytest.raises(SignatureError) as caught:
+            bind()
+        assert str(caught.value) == f"n.{name}: {why}"
+
+
+def test_fallbacks_that_cannot_work() -> None:
+    async def later(a: int, b: int = 3) -> int:
+        return a
+
+    wrong: Any = 42
+    with pytest.raises(SignatureError, match=r"^n\.s: expected a function as fallback, got 42$"):
+        plugsvc.get_service("n", "s", add, fallback=wrong)
+    wrong = later
+    with pytest.raises(SignatureError, match=r"^n\.s: an async def cannot be the fallback of a stub, which is no cor"):
+        plugsvc.get_service("n", "s", add, fallback=wrong)
+
+
 @pytest.mark.parametrize(("namespace", "name", "what"), [(None, "s", "namespace"), ("n", None, "service")])
 def test_names_are_strings(namespace: Any, name: Any, what: str) -> None:
     for function in (
@@ -286,8 +318,22 @@ def test_has_body() -> None:
     def calls() -> None:
         print()
 
-    assert [has_body(f) for f in (nothing, passes, documented)] == [False] * 3
-    assert [has_body(f) for f in (something, documented_something, calls, len)] == [True] * 4
+    def unwritten(a: int) -> int:
+        raise NotImplementedError
+
+    def documented_unwritten() -> str:
+        """Say something."""
+        raise NotImplementedError
+
+    def raises() -> int:
+        raise NotADirectoryError
+
+    def says_why() -> int:
+        raise NotImplementedError("not on this system")
+
+    without = (nothing, passes, documented, unwritten, documented_unwritten)
+    assert [has_body(f) for f in without] == [False] * len(without)
+    assert all(has_body(f) for f in (something, documented_something, calls, len, raises, says_why))
     assert not has_body(lambda: None)
     assert not has_body(None)  # type: ignore[arg-type]
 

@@ -146,9 +146,19 @@ def test_a_returned_error_is_the_error(full: Registry, connect: Connect) -> None
     def partly(fail: bool) -> tuple[str, Exception | None]:
         return "part", ServiceError("rest") if fail else None
 
+    @full.service("test")
+    def hardly() -> tuple[float, Exception | None]:
+        return float("nan"), ValueError("too much")
+
+    @full.service("test")
+    def odd() -> tuple[str, Exception | None]:
+        return "part", "no error"  # type: ignore[return-value]
+
     peer = connect(full)
     assert peer.call("partly", False) == {"reply": ["part"]}
-    assert peer.call("partly", True)["error"] == "rest"
+    assert peer.call("partly", True) == {"reply": ["part"], "error": "rest"}
+    assert peer.call("hardly") == {"error": "too much"}
+    assert peer.call("odd") == {"error": "expected an error or None as last result, got str"}
 
 
 def test_a_slow_service_holds_up_nobody(full: Registry, connect: Connect) -> None:

@@ -98,7 +98,7 @@ class FdStream:
 
     The descriptor is made non-blocking, so its open file description must not be shared with anybody who
     expects it to block: open the path anew (Linux gives a new description for pipes through `/dev/fd`, too),
-    do not `dup`. `owned` are further descriptors to be closed together with it.
+    do not `dup`. It is not inherited by children. `owned` are further descriptors to be closed together with it.
     """
 
     def __init__(self, fd: int, *, owned: Sequence[int] = ()) -> None:
@@ -113,6 +113,8 @@ class FdStream:
         self.atomic = select.PIPE_BUF if self._is_pipe else 0
         self.room = select.POLLOUT
         os.set_blocking(fd, False)
+        # A child that outlives us would keep the other side from seeing our end.
+        os.set_inheritable(fd, False)
         self._fd = fd  # last: after a failure the descriptor still belongs to the caller
 
     def fileno(self) -> int:
@@ -174,7 +176,8 @@ class FdStream:
         # Not before all is open: after a failure the caller may want to try the same URL again.
         for fd in self._to_own:
             os.set_inheritable(fd, False)
-        self._owned, self._to_own = self._to_own, ()
+        # And once only, although a stream for both directions is established for each.
+        self._owned, self._to_own = (*self._owned, *self._to_own), ()
 
     def close(self) -> None:
         """Close the descriptor and those owned with it."""

@@ -15,6 +15,7 @@ the reasons for their order. What is particular to Python:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -44,7 +45,9 @@ class _End:
     atomic = 0
     room = 0
 
-    def __init__(self, memory: Memory, ring: Ring, heard: int, rung: int, waiting: int, others_waiting: int) -> None:
+    def __init__(
+        self, memory: Memory, ring: Ring, heard: int, rung: int, own: int, waiting: int, others_waiting: int
+    ) -> None:
         self._memory = memory
         self._map, self._words = memory.map, memory.words
         self._name = ring.name
@@ -55,6 +58,8 @@ class _End:
         self._base = memory.offsets[ring]
         self._limit = self._base + self._capacity
         self._heard, self._rung = heard, rung
+        self._count = memory.words[own]
+        """The own counter: no need to look into the memory for it."""
         self._asleep = False
         self._gone = False
         self._pid = os.getpid()
@@ -137,7 +142,7 @@ class RingReader(_End):
     """The consumer's end."""
 
     def __init__(self, memory: Memory, ring: Ring, filled: int, drained: int) -> None:
-        super().__init__(memory, ring, filled, drained, ring.consumer_waiting, ring.producer_waiting)
+        super().__init__(memory, ring, filled, drained, ring.head, ring.consumer_waiting, ring.producer_waiting)
         self._half = self._capacity // 2
 
     def ready(self) -> bool:
@@ -147,15 +152,17 @@ class RingReader(_End):
         """
         if self._asleep:
             self._wake_up()
-        words = self._words
-        return words[self._tail] != words[self._head] or self._gone
+        return self._words[self._tail] != self._count or self._gone
 
     def arm(self) -> bool:
         """Announce a sleep; return False when there is something to read already."""
         words = self._words
         words[self._waiting] = 1
         self._fence()
-        if words[self._tail] == words[self._head] and not self._gone:
+        left = words[self._tail] - self._count
+        if words[self._others_waiting]:
+            self._ring_if_drained(left)
+        if left == 0 and not self._gone:
             self._asleep = True
             return True
         words[self._waiting] = 0
@@ -169,7 +176,8 @@ class RingReader(_End):
         if self._asleep:
             self._wake_up()
         words = self._words
-        head, tail = words[self._head], words[self._tail]
+        head = self._count
+        tail = words[self._tail]
         there = tail - head
         if not 0 < there <= self._capacity:
             if there:
@@ -188,18 +196,17 @@ class RingReader(_End):
                 data = b"".join((view[start : self._limit], view[self._base : end - self._capacity]))
         if not _STRONG:
             self._fence()
-        words[self._head] = head + size
-        self._take(False)  # the fence, in place
-        self._let_go()
-        if not _STRONG:
-            self._fence()
-        if words[self._others_waiting] and there - size <= self._half:
-            try:
-                self._ring()
-            except BrokenPipeError:
-                # The other side is gone, but what it has left behind can be read.
-                return data
+        words[self._head] = self._count = head + size
+        # Without a fence: what is missed here is seen by `arm`, which comes before every sleep.
+        if words[self._others_waiting]:
+            self._ring_if_drained(tail - head - size)
         return data
+
+    def _ring_if_drained(self, left: int) -> None:
+        if left > self._half:
+            return
+        with contextlib.suppress(BrokenPipeError):  # it is gone, but what it has left behind can be read
+            self._ring()
 
     def write(self, data: bytes | memoryview) -> int:
         """Raise `io.UnsupportedOperation`: this is the end to read from."""
@@ -217,10 +224,12 @@ class RingWriter(_End):
     room = select.POLLIN
 
     def __init__(self, memory: Memory, ring: Ring, drained: int, filled: int) -> None:
-        super().__init__(memory, ring, drained, filled, ring.producer_waiting, ring.consumer_waiting)
+        super().__init__(memory, ring, drained, filled, ring.tail, ring.producer_waiting, ring.consumer_waiting)
         # Room for half of the ring is what a wake-up promises.
         self._half = self._capacity // 2
         self.atomic = min(select.PIPE_BUF, self._half)
+        self._until = 0
+        """Up to which count there is room for sure: the consumer has come at least so far that it is."""
 
     def ready(self) -> bool:
         """Return False: there is never anything to read."""
@@ -231,7 +240,7 @@ class RingWriter(_End):
         words = self._words
         words[self._waiting] = 1
         self._fence()
-        if words[self._tail] - words[self._head] > self._half and not self._gone:
+        if self._count - words[self._head] > self._half and not self._gone:
             self._asleep = True
             return True
         words[self._waiting] = 0
@@ -249,21 +258,15 @@ class RingWriter(_End):
         """
         if self._asleep:
             self._wake_up()
-        if self._gone:
-            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-        words = self._words
-        head, tail = words[self._head], words[self._tail]
-        room = self._capacity - tail + head
-        if not 0 <= room <= self._capacity:
-            raise self._corrupt(head, tail, tail)
-        if not _STRONG:
-            self._fence()
+        tail = self._count
         size = len(data)
-        if size > room or size > PIECE:
-            if room == 0 or size <= self.atomic:
-                return 0
-            size = min(size, room, PIECE)
-            data = memoryview(data)[:size]
+        if tail + size > self._until or size > PIECE or self._gone:
+            room = self._measure()
+            if size > room or size > PIECE:
+                if room == 0 or size <= self.atomic:
+                    return 0
+                size = min(size, room, PIECE)
+                data = memoryview(data)[:size]
         start = self._base + (tail & self._mask)
         end = start + size
         if end <= self._limit:
@@ -275,8 +278,10 @@ class RingWriter(_End):
             self._map[self._base : end - self._capacity] = rest[first:]
         if not _STRONG:
             self._fence()
-        # Up to here nothing has happened for the other side; with this everything has.
-        words[self._tail] = tail + size
+        words = self._words
+        # In this order: interrupted in between, the bytes go out with the next ones.
+        self._count = tail = tail + size
+        words[self._tail] = tail
         self._take(False)  # the fence, in place
         self._let_go()
         if not _STRONG:
@@ -284,3 +289,16 @@ class RingWriter(_End):
         if words[self._others_waiting]:
             self._ring()
         return size
+
+    def _measure(self) -> int:
+        """See how far the consumer has come, and return how much room there is."""
+        if self._gone:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        head = self._words[self._head]
+        room = self._capacity - self._count + head
+        if not 0 <= room <= self._capacity:
+            raise self._corrupt(head, self._count, self._count)
+        if not _STRONG:
+            self._fence()
+        self._until = head + self._capacity
+        return room

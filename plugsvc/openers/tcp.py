@@ -99,10 +99,12 @@ def _nonce(path: str) -> bytes:
     try:
         # Not to be kept waiting by a FIFO, nor sent elsewhere by a link.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY)
-        with open(fd, "rb", 0) as file:
+        try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise OpenError(f"its nonce {path!r} is not a regular file")
-            nonce = file.read(MAX_NONCE + 1)
+            nonce = os.read(fd, MAX_NONCE + 1)
+        finally:
+            os.close(fd)
     except OpenError:
         raise
     except OSError as error:

@@ -280,6 +280,7 @@ class Plugin:
             stdout=subprocess.DEVNULL if offer.stdout is None else offer.stdout,
             stderr=subprocess.PIPE,
             cwd=offer.cwd,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         )
         self._open: set[int] = set()
         self.reader = self.writer = -1

@@ -26,7 +26,7 @@ from typing import Any
 from conformance.case import Case, catalogue
 from conformance.drive.capabilities import TesteeError, load
 from conformance.launch import LaunchError, launch
-from conformance.outcomes import FAULTS
+from conformance.outcomes import FAULTS, ExitCode
 from conformance.requirements import Level, Side, all_requirements
 from conformance.results import Row
 from conformance.settings import Plan, Settings
@@ -177,9 +177,11 @@ def try_mutant(mutant: Mutant, *, timeout: float, examples: int | None = None) -
             testee = load(_with_environment(command, env))
             extra = ["-x"] if len(mutant.catches) == 1 else []
             with launch(Plan(settings, [testee]), extra=extra) as launched:
-                for data in launched:
-                    _note(verdict, Row(**data))
-                launched.exit_code()
+                rows = [Row(**data) for data in launched]
+                if launched.exit_code() not in (ExitCode.CONFORMS, ExitCode.NONCONFORMING):
+                    raise LaunchError(f"the harness failed: {launched.printed()[-300:]}")
+            for row in rows:
+                _note(verdict, row)
     except (BankError, TesteeError, LaunchError) as error:
         verdict.problem = str(error)
     return verdict

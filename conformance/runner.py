@@ -245,12 +245,11 @@ class Runner:
     def finish(self, exitstatus: int, session: pytest.Session) -> int:
         """The exit status of the run; writes the JSON report."""
         code: int = verdict(self.rows, strict=self.settings.strict)
-        if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR):
+        broken = session.testsfailed and not any(row.outcome != Outcome.PASSED for row in self.rows)
+        if broken or exitstatus == pytest.ExitCode.INTERNAL_ERROR:
+            code = ExitCode.CANNOT_RUN  # something failed that is no case: a module that cannot be imported, say
+        elif exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR):
             code = ExitCode.USAGE
-        elif exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
-            code = ExitCode.CANNOT_RUN
-        elif session.testsfailed and not any(row.outcome != Outcome.PASSED for row in self.rows):
-            code = ExitCode.CANNOT_RUN  # something failed that is no case: a module that cannot be imported
         if self._json_path:
             data = report(self.rows, self.plan.testees, exit_code=code, seed=self.settings.seed)
             try:

@@ -10,16 +10,19 @@ environment variable that names the folder around the copy, PYTHONPATH say). ``[
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +159,8 @@ def cases_for(mutant: Mutant) -> list[Case]:
     return [case for case in found if not mutant.cases or case.id in mutant.cases]
 
 
-def try_mutant(mutant: Mutant, *, timeout: float, examples: int | None = None) -> Verdict:
-    """Run the cases that are to catch the mutant, and see whether they do."""
+def try_mutant(mutant: Mutant, *, timeout: float, fork: bool = False) -> Verdict:
+    """Run the cases that are to catch the mutant, and see whether they do; ``fork`` as for `launch`."""
     verdict = Verdict(mutant)
     cases = cases_for(mutant)
     for id_ in mutant.catches:
@@ -169,14 +172,13 @@ def try_mutant(mutant: Mutant, *, timeout: float, examples: int | None = None) -
         cases=tuple(case.id for case in cases),
         timeout=timeout,
         scale=0.05,
-        examples=examples,
         seed=1,
     )
     try:
         with planted(mutant) as (command, env):
             testee = load(_with_environment(command, env))
             extra = ["-x"] if len(mutant.catches) == 1 else []
-            with launch(Plan(settings, [testee]), extra=extra) as launched:
+            with launch(Plan(settings, [testee]), extra=extra, fork=fork) as launched:
                 rows = [Row(**data) for data in launched]
                 if launched.exit_code() not in (ExitCode.CONFORMS, ExitCode.NONCONFORMING):
                     raise LaunchError(f"the harness failed: {launched.printed()[-300:]}")
@@ -204,11 +206,24 @@ def try_all(
 ) -> list[Verdict]:
     """Try every mutant, some side by side; ``told`` is told of each as it is done."""
     verdicts: list[Verdict] = []
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        for verdict in pool.map(lambda mutant: try_mutant(mutant, timeout=timeout), mutants):
-            verdicts.append(verdict)
-            told(verdict)
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(workers or os.cpu_count() or 1, fork, _warm_up) as pool:
+        try:
+            for verdict in pool.map(partial(try_mutant, timeout=timeout, fork=True), mutants):
+                verdicts.append(verdict)
+                told(verdict)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
     return verdicts
+
+
+def _warm_up() -> None:
+    """Load once what every run of the suite needs; an interrupt is for the process that started this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import conformance.runner  # noqa: F401  # loads pytest and the sessions
+
+    catalogue()
 
 
 def unguarded(mutants: Iterable[Mutant]) -> list[tuple[str, Side]]:

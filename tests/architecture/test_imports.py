@@ -29,6 +29,7 @@ FIRST_IMPORTS_OF_THE_SUITE: list[set[str]] = [
     {"settings", "results"},
     {"report"},
     {"prepare"},
+    {"forked"},
     {"runner", "launch"},
     {"mutants", "pytest_plugin"},
     {"cli"},

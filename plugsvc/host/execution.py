@@ -202,7 +202,11 @@ class _Execution:
         servers: list[Server] = []
 
         def serve(channel: Channel) -> Server:
-            server = Server(registry, channel, **(settings.server_limits or {}))
+            try:
+                server = Server(registry, channel, **(settings.server_limits or {}))
+            except BaseException:
+                channel.close()
+                raise
             servers.append(server)
             server.start()
             return server

@@ -44,6 +44,8 @@ class SocketStream(FdStream):
 
     def close(self) -> None:
         """Close the socket and the descriptors owned with it."""
+        if self._socket.fileno() < 0:
+            self._fd = -1  # closed already, if only by the collector of garbage, which takes the socket first
         if self._fd >= 0:
             # A forked child has the same connection, from which it must not take anything.
             if os.getpid() == self._pid:

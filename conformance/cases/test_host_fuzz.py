@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from conformance.case import case
 from conformance.fuzz import values
-from conformance.fuzz.batches import Batch, batches, plans, safe_as_any
+from conformance.fuzz.batches import Batch, batches, enclosed, plans, safe_as_any
 from conformance.fuzz.engine import Fuzz
 from conformance.fuzz.styles import DAMAGE, Damage, Talk, pieces, talks
 from conformance.oracle import strict
@@ -31,9 +31,8 @@ def services(fuzz: Fuzz) -> set[str]:
         session.close()
 
 
-def echoed(fuzz: Fuzz) -> st.SearchStrategy[Type]:
+def echoed(have: set[str]) -> st.SearchStrategy[Type]:
     """Types for which the host has an ``echo_T``: scalars, and lists, maps and optionals of them where they exist."""
-    have = services(fuzz)
     scalars: list[Type] = [name for name in SCALARS if name in ("any",) or f"echo_{name}" in have]
     nested: list[Type] = [
         {kind: of}
@@ -41,12 +40,16 @@ def echoed(fuzz: Fuzz) -> st.SearchStrategy[Type]:
         for of in scalars
         if f"echo_{kind}_{of}" in have and not (kind == "optional" and of in ("any", "raw"))
     ]
-    return st.sampled_from(scalars + nested)
+    return st.sampled_from(scalars + scalars + nested)  # a scalar is tried inside of the others, too
 
 
-def plan_calls(batch: Batch) -> list[tuple[str, list[Any], list[tuple[Type, Any]]]]:
+def plan_calls(batch: Batch, have: set[str]) -> list[tuple[str, list[Any], list[tuple[Type, Any]]]]:
     """The calls of a batch: service, arguments, and the results that must come."""
     calls: list[tuple[str, list[Any], list[tuple[Type, Any]]]] = []
+
+    def echoes(of: Type) -> bool:
+        return f"echo_{type_name(of)}" in have
+
     for choice, one, two in batch.picks():
         plain = safe_as_any(one) and safe_as_any(two)
         if choice % 4 == 0 and plain:
@@ -55,8 +58,9 @@ def plan_calls(batch: Batch) -> list[tuple[str, list[Any], list[tuple[Type, Any]
             wrapped = [one.value, {"sequence": two.value, "": [one.value]}]
             calls.append(("echo", [wrapped], [("any", wrapped)]))
         else:
-            name = "echo" if one.of == "any" else f"echo_{type_name(one.of)}"
-            calls.append((name, [one.value], [(one.of, one.value)]))
+            made = enclosed(choice // 4, one, echoes)
+            name = "echo" if made.of == "any" else f"echo_{type_name(made.of)}"
+            calls.append((name, [made.value], [(made.of, made.value)]))
     return calls
 
 
@@ -64,8 +68,10 @@ def plan_calls(batch: Batch) -> list[tuple[str, list[Any], list[tuple[Type, Any]
 def test_values(fuzz_host: Fuzz) -> None:
     """Values of every type that the host has an echo for, dozens of calls in one write, come back as they were."""
 
+    have = services(fuzz_host)
+
     def run(host: Any, batch: Batch) -> int:
-        calls = plan_calls(batch)
+        calls = plan_calls(batch, have)
         first = host.reserve(len(calls))
         stream = [strict.dumps(message(first + i, name, args)) + b"\n" for i, (name, args, _) in enumerate(calls)]
         host.send(b"".join(stream))
@@ -73,7 +79,7 @@ def test_values(fuzz_host: Fuzz) -> None:
             host.results(first + i, *[value for _, value in results], types=[of for of, _ in results])
         return len(calls)
 
-    fuzz_host.check(batches(echoed(fuzz_host)), run)
+    fuzz_host.check(batches(echoed(have)), run)
 
 
 def stream_of(talk: Talk, first: int) -> list[bytes]:

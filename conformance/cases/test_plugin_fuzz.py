@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from conformance.case import case
 from conformance.drive.control import Ticket
 from conformance.fuzz import values
-from conformance.fuzz.batches import Batch, batches, plans
+from conformance.fuzz.batches import Batch, batches, enclosed, plans
 from conformance.fuzz.engine import Fuzz
 from conformance.fuzz.styles import DAMAGE, Damage, Style, Talk, pieces, talks
 from conformance.oracle import strict
@@ -38,7 +38,11 @@ def test_values(fuzz_plugin: Fuzz) -> None:
     """Arguments of every type are on the wire as they were given, and results come back as they were sent."""
 
     def run(plugin: Any, batch: Batch) -> int:
-        picks = batch.picks()
+        takes = plugin.role.takes
+        picks = [
+            (choice, enclosed(choice, one, takes), enclosed(choice // 4, two, takes))
+            for choice, one, two in batch.picks()
+        ]
         tickets = [
             plugin.call(one.value, two.value, params=[one.of, two.of], results=[two.of, one.of])
             for _, one, two in picks

@@ -6,6 +6,7 @@ calls. Everything that is combined comes from the example alone, so that it shri
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,19 @@ class Batch:
             second = self.pool[(byte // count + place) % count]
             found.append((byte // count, first, second))
         return found
+
+
+def enclosed(choice: int, item: Typed, takes: Callable[[Type], bool]) -> Typed:
+    """The value as it is, or inside a list, a map or an optional, by ``choice``, where the testee takes such a type.
+
+    So each value that is drawn is tried in each place, for the price of one.
+    """
+    kind = ("list", "map", "optional", "")[choice % 4]
+    of: Type = {kind: item.of}
+    if not kind or not isinstance(item.of, str) or (kind == "optional" and item.of in ("any", "raw")) or not takes(of):
+        return item
+    values = {"list": [item.value, item.value], "map": {"": item.value, "key": item.value}, "optional": item.value}
+    return Typed(of, values[kind])
 
 
 def typed(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Typed]:

@@ -121,7 +121,7 @@ def _group() -> click.Group:
 
     @plugsvc.command(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
     @click.option("--module", metavar="MODULE:NAME", help="Offer this registry, or what this function returns.")
-    @click.option("--bind", type=click.Choice(["devfd", "procfs", "fifo", "pty"]), default="devfd", show_default=True)
+    @click.option("--bind", metavar="NAME", help="How the plugin is connected, such as unix; mostly inherited pipes.")
     @click.option("--command", metavar="PATH", help="Only this command of the plugin; words separated by spaces.")
     @click.option("--type", "type_", metavar="TYPE", help="Only commands of this type.")
     @click.option("--timeout", type=seconds, help="Seconds that a command may take.")
@@ -129,7 +129,7 @@ def _group() -> click.Group:
     @click.argument("args", nargs=-1, type=click.UNPROCESSED)
     def execute_(
         module: str | None,
-        bind: str,
+        bind: str | None,
         command: str | None,
         type_: str | None,
         timeout: float | None,
@@ -137,10 +137,13 @@ def _group() -> click.Group:
         args: tuple[str, ...],
     ) -> None:
         """Execute the commands of PLUGIN with ARGS, one after the other."""
+        from .host.binds import BINDS
         from .host.execution import execute, iterate_all
         from .host.plugin import new_plugin
         from .host.settings import with_stderr, with_stdout, with_timeout
 
+        if bind is not None and bind not in BINDS:
+            raise click.UsageError(f"unknown bind {bind!r}; there are {', '.join(BINDS)}")
         registry = _registry(module)
         found = new_plugin(plugin)
         targets = [
@@ -151,7 +154,9 @@ def _group() -> click.Group:
         ]
         if not targets:
             _exit(f"{plugin} has no such command", FAILED)
-        options: list[Any] = [registry.bind(bind), with_stdout("inherit"), with_stderr("inherit")]
+        options: list[Any] = [registry.bind(*([] if bind is None else [bind])), with_stderr("inherit")]
+        if bind != "stdio":  # there, standard output is the connection
+            options.append(with_stdout("inherit"))
         if timeout is not None:
             options.append(with_timeout(timeout))
         execute(targets, args, *options)
@@ -185,3 +190,7 @@ def _registry(module: str | None) -> Registry:
     if not isinstance(found, Registry):
         raise click.UsageError(f"--module {module} is {found!r}, not a Registry")
     return found
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from plugsvc.host.binds import BINDS
+
 ROOT = Path(__file__).parents[1]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -24,7 +26,11 @@ if sys.argv[1:] == ["info"]:
     print(json.dumps({{"manifestVersion": 1, "name": "small", "version": "1.2", "commands": [
         {{"path": ["run"], "type": "one"}}, {{"path": ["run", "fast"], "type": "two"}}]}}))
     sys.exit()
-args = [word for word in sys.argv[1:] if "file:" not in word and word != "--host"]
+hosts = [i for i, word in enumerate(sys.argv) if word == "--host"]
+args = [word for i, word in enumerate(sys.argv[1:], 1) if i not in hosts and i - 1 not in hosts]
+if "stdio:" in sys.argv:
+    from plugsvc.client import api
+    api.init_service_client()
 print(args, flush=True)
 if "call" in args:
     from plugsvc.client import api
@@ -87,9 +93,10 @@ def test_exec(run: Run, plugin: str) -> None:
     assert run("exec", "--command", "run fast", plugin).stdout == "['run', 'fast']\n"
 
 
-@pytest.mark.parametrize("bind", ["devfd", "procfs", "fifo", "pty"])
-@pytest.mark.parametrize("name", ["registry", "make"])
-def test_exec_with_a_registry(bind: str, name: str, run: Run, plugin: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("bind", "name"), [(None, "registry"), (None, "make"), *((bind, "registry") for bind in BINDS)]
+)
+def test_exec_with_a_registry(bind: str | None, name: str, run: Run, plugin: str, tmp_path: Path) -> None:
     module = """
         from plugsvc.host import Registry
         registry = Registry()
@@ -101,8 +108,10 @@ def test_exec_with_a_registry(bind: str, name: str, run: Run, plugin: str, tmp_p
             return registry
     """
     (tmp_path / "mine.py").write_text(textwrap.dedent(module))
-    done = run("exec", "--bind", bind, "--module", f"mine:{name}", "--type", "one", plugin, "call")
-    assert done.stdout == "['run', 'call']\n3\n"
+    how = [] if bind is None else ["--bind", bind]
+    done = run("exec", *how, "--module", f"mine:{name}", "--type", "one", plugin, "call")
+    # Where standard output is the connection, what is printed goes to standard error.
+    assert (done.stderr if bind == "stdio" else done.stdout) == "['run', 'call']\n3\n"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +128,7 @@ def test_exec_with_a_registry(bind: str, name: str, run: Run, plugin: str, tmp_p
         (["info"], 2, "Missing argument 'PLUGIN'"),
         (["info", "--zz", "x"], 2, "No such option"),
         (["info", "--timeout", "0", "x"], 2, "Invalid value for '--timeout'"),
-        (["exec", "--bind", "zz", "x"], 2, "Invalid value for '--bind'"),
+        (["exec", "--bind", "zz", "x"], 2, "unknown bind 'zz'; there are devfd, procfs, "),
         (["exec", "--module", "zz", "{plugin}"], 2, "--module 'zz' is not of the form MODULE:NAME"),
         (["exec", "--module", "nowhere:x", "{plugin}"], 2, "No module named 'nowhere'"),
         (["exec", "--module", "os:nothing", "{plugin}"], 2, "has no attribute 'nothing'"),

@@ -106,9 +106,10 @@ class Place:
         return process.returncode, output
 
     def leave(self, block: Block, name: str) -> Path:
-        """Write a block to a file."""
+        """Write a block to a file, which may be in a folder of its own."""
         path = self.folder / name
-        assert path.parent == self.folder, f"line {block.line}: {name} is not a plain file name"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert path.resolve().is_relative_to(self.folder.resolve()), f"line {block.line}: {name} is elsewhere"
         path.write_text(block.text, encoding="utf-8")
         path.chmod(0o755)
         return path

@@ -14,8 +14,11 @@ from collections.abc import Callable
 
 __all__ = ["Looking"]
 
-TRIES = 200
-"""How often to look: some 60 µs, the price of a sleep."""
+SPAN = 80e-6
+"""Seconds to look for: about what a sleep and a wake-up cost, on both sides together."""
+
+TRIES = 16
+"""How often to look between two looks at the clock: one may be a system call, or a glance at the memory."""
 
 WORTH = 200e-6
 """Seconds; looking that took longer was interrupted by others, who would have let a sleeper go first."""
@@ -42,24 +45,30 @@ class Looking:
             self._pause -= self._pause > 0
             return False
         before = time.monotonic()
-        for _ in range(TRIES):
-            if ready():
-                found = True
-                if time.monotonic() - before < WORTH:
-                    self._misses = 0
-                    self._next_pause = max(self._next_pause // 2, PAUSE)
-                    return True
-                self._misses = MISSES
-                break
-        else:
-            found = False
+        found = self._look(ready, before + SPAN)
+        if not found:
             self._misses += 1
+        elif time.monotonic() - before < WORTH:
+            self._misses = 0
+            self._next_pause = max(self._next_pause // 2, PAUSE)
+            return True
+        else:
+            self._misses = MISSES
         if self._misses >= MISSES:
             # One more miss after the pause is enough for the next one, which is longer.
             self._misses = MISSES - 1
             self._pause = self._next_pause
             self._next_pause = min(self._next_pause * 2, PAUSE_MAX)
         return found
+
+    @staticmethod
+    def _look(ready: Callable[[], object], end: float) -> bool:
+        while True:
+            for _ in range(TRIES):
+                if ready():
+                    return True
+            if time.monotonic() >= end:
+                return False
 
 
 def _several_cpus() -> bool:

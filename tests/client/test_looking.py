@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from plugsvc.client.looking import MISSES, PAUSE, PAUSE_MAX, TRIES, Looking
+from plugsvc.client.looking import MISSES, PAUSE, PAUSE_MAX, SPAN, TRIES, Looking
 
 
 def counted(results: Iterator[bool]) -> tuple[list[int], Callable[[], bool]]:
@@ -29,7 +29,7 @@ def forever(value: bool) -> Iterator[bool]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What time it is, and how fast it passes."""
-    now = [0.0, 1e-6]
+    now = [0.0, SPAN]
 
     def monotonic() -> float:
         now[0] += now[1]

@@ -15,15 +15,20 @@ from ..errors import OpenError
 
 __all__ = [
     "BELLS",
+    "CONSUMER_WAITING",
     "DATA_OFFSET",
+    "HEAD",
     "MAX_CAPACITY",
     "MIN_CAPACITY",
+    "PRODUCER_WAITING",
     "REPLIES",
     "REQUESTS",
+    "TAIL",
     "VERSION",
     "Memory",
     "Ring",
     "check_capacity",
+    "describe",
 ]
 
 MAGIC = b"plugshm\n"
@@ -41,17 +46,18 @@ BELLS = ("requests.filled", "requests.drained", "replies.filled", "replies.drain
 
 
 class Ring(NamedTuple):
-    """Where the words of a ring are, as indexes of 8 bytes from the start of the file. `name`: for messages."""
+    """A ring's name, for messages, and where its words begin and end in the file."""
 
     name: str
-    tail: int
-    producer_waiting: int
-    head: int
-    consumer_waiting: int
+    begin: int
+    end: int
 
 
-REQUESTS = Ring("requests", *(offset // 8 for offset in (0x080, 0x100, 0x180, 0x200)))
-REPLIES = Ring("replies", *(offset // 8 for offset in (0x280, 0x300, 0x380, 0x400)))
+REQUESTS = Ring("requests", 0x080, 0x280)
+REPLIES = Ring("replies", 0x280, 0x480)
+
+TAIL, PRODUCER_WAITING, HEAD, CONSUMER_WAITING = 0, 16, 32, 48
+"""The words of a ring, as indexes of 8 bytes."""
 
 
 def check_capacity(capacity: int) -> None:
@@ -68,8 +74,8 @@ class Memory:
         self.capacities = {REQUESTS: requests, REPLIES: replies}
         self.offsets = {REQUESTS: DATA_OFFSET, REPLIES: DATA_OFFSET + requests}
         self.map = mmap.mmap(fd, DATA_OFFSET + requests + replies)
-        # The words alone, not the data, so that an index gone astray cannot damage anything.
-        self.words = memoryview(self.map)[:DATA_OFFSET].cast("Q")
+        with memoryview(self.map) as view:
+            self.words = {ring: view[ring.begin : ring.end].cast("Q") for ring in (REQUESTS, REPLIES)}
         self._users = 2
 
     @classmethod
@@ -105,7 +111,8 @@ class Memory:
         """One of the two users needs it no longer."""
         self._users -= 1
         if self._users == 0:
-            self.words.release()
+            for words in self.words.values():
+                words.release()
             self.map.close()
 
 
@@ -140,7 +147,7 @@ def _check_header(header: bytes, size: int) -> tuple[int, int]:
 
 
 def _check_counters(memory: Memory, ring: Ring) -> None:
-    head, tail = memory.words[ring.head], memory.words[ring.tail]
+    head, tail = memory.words[ring][HEAD], memory.words[ring][TAIL]
     if not 0 <= tail - head <= memory.capacities[ring]:
         raise OpenError(f"its {ring.name} are corrupt: {describe(head, tail, memory.capacities[ring])}")
 

@@ -9,8 +9,10 @@ the reasons for their order. What is particular to Python:
   stands where the document asks for release or acquire; and it is done twice, since letting a lock go and
   taking it again is a full barrier on those, too.
 - A signal handler may run, and raise, between any two steps. Each step is such that doing the next ones later,
-  or never, loses nobody's wake-up but that of the interrupted caller; and nothing is remembered outside of the
-  shared memory that would be wrong then.
+  or never, loses nobody's wake-up but that of the interrupted caller.
+- Interpreting a line costs as much as half a system call. So what is usual comes first and is decided by one
+  comparison: each end knows up to which count it can go on without a second thought, and has that limit
+  lowered by whatever calls for one. `_map[count + _shift]` is where byte number `count` lies up to there.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import select
 import threading
 
 from ..errors import ProtocolError
-from .shm_memory import Memory, Ring, describe
+from .shm_memory import CONSUMER_WAITING, HEAD, PRODUCER_WAITING, TAIL, Memory, Ring, describe
 
 __all__ = ["RingReader", "RingWriter"]
 
@@ -31,6 +33,7 @@ PIECE = 128 * 1024
 """A long message is published in pieces of this size, so that the other side begins before this one ends."""
 
 _STRONG = os.uname().machine in ("x86_64", "i686", "i386")
+_NEVER = -1
 _RING = b"\1"
 _BELL_SIZE = 4096
 
@@ -39,27 +42,26 @@ class _End:
     """What both ends of a ring have in common.
 
     `heard` and `rung` are the descriptors of the bells to listen to and to ring; they and a share in the memory
-    belong to this end from now on. Used by one thread at a time.
+    belong to this end from now on. `waiting` and `own` are its words. Used by one thread at a time.
     """
 
     atomic = 0
     room = 0
 
-    def __init__(
-        self, memory: Memory, ring: Ring, heard: int, rung: int, own: int, waiting: int, others_waiting: int
-    ) -> None:
+    def __init__(self, memory: Memory, ring: Ring, heard: int, rung: int, waiting: int, own: int) -> None:
         self._memory = memory
-        self._map, self._words = memory.map, memory.words
+        self._map, self._words = memory.map, memory.words[ring]
         self._name = ring.name
-        self._tail, self._head = ring.tail, ring.head
-        self._waiting, self._others_waiting = waiting, others_waiting
+        self._waiting = waiting
         self._capacity = memory.capacities[ring]
-        self._mask = self._capacity - 1
+        self._half = self._capacity // 2
         self._base = memory.offsets[ring]
-        self._limit = self._base + self._capacity
         self._heard, self._rung = heard, rung
-        self._count = memory.words[own]
-        """The own counter: no need to look into the memory for it."""
+        # The own counter: no need to look into the memory for it. What is written to one is written to both,
+        # and here first: interrupted in between, bytes go out with the next ones.
+        self._count = self._words[own]
+        self._shift = 0
+        self._limit = _NEVER
         self._asleep = False
         self._gone = False
         self._pid = os.getpid()
@@ -110,6 +112,15 @@ class _End:
             self._take(False)
             self._let_go()
 
+    def _fence_elsewhere(self) -> None:
+        """Stand for release and acquire, where a processor reorders loads with loads or stores with stores."""
+        if not _STRONG:
+            self._fence()
+
+    def _fall_asleep(self) -> None:
+        self._asleep = True
+        self._limit = _NEVER
+
     def _wake_up(self) -> None:
         """After a sleep: quieten the bell, and see whether the other side is still there."""
         self._asleep = False
@@ -117,7 +128,7 @@ class _End:
         try:
             heard = os.read(self._heard, _BELL_SIZE)
         except BlockingIOError:
-            return
+            heard = _RING
         # A bell that nobody has opened yet reads like one that everybody has closed; `poll` knows better.
         if not heard and self._hung_up():
             self._gone = True
@@ -134,16 +145,27 @@ class _End:
         except BlockingIOError:
             return  # full of rings that were not heard yet
 
-    def _corrupt(self, head: int, tail: int, at: int) -> ProtocolError:
-        return ProtocolError(f"the ring of {self._name} is corrupt: {describe(head, tail, self._capacity)}", at)
+    def _ring_if_there(self) -> None:
+        """Wake the other side. If it is gone, what it has left behind is of use all the same."""
+        with contextlib.suppress(BrokenPipeError):
+            self._ring()
+
+    def _place(self) -> int:
+        """Note where the next byte lies, and return the count at which the data of the ring begin anew."""
+        lap = self._count - self._count % self._capacity
+        self._shift = self._base - lap
+        return lap + self._capacity
+
+    def _corrupt(self, head: int, tail: int) -> ProtocolError:
+        reason = f"the ring of {self._name} is corrupt: {describe(head, tail, self._capacity)}"
+        return ProtocolError(reason, self._count)
 
 
 class RingReader(_End):
     """The consumer's end."""
 
     def __init__(self, memory: Memory, ring: Ring, filled: int, drained: int) -> None:
-        super().__init__(memory, ring, filled, drained, ring.head, ring.consumer_waiting, ring.producer_waiting)
-        self._half = self._capacity // 2
+        super().__init__(memory, ring, filled, drained, CONSUMER_WAITING, HEAD)
 
     def ready(self) -> bool:
         """Whether `read` would return something at once. Without a system call, unless after a sleep.
@@ -152,20 +174,21 @@ class RingReader(_End):
         """
         if self._asleep:
             self._wake_up()
-        return self._words[self._tail] != self._count or self._gone
+            self._limit = self._place()
+        return self._words[TAIL] != self._count or self._gone
 
     def arm(self) -> bool:
         """Announce a sleep; return False when there is something to read already."""
         words = self._words
-        words[self._waiting] = 1
+        words[CONSUMER_WAITING] = 1
         self._fence()
-        left = words[self._tail] - self._count
-        if words[self._others_waiting]:
-            self._ring_if_drained(left)
+        left = words[TAIL] - self._count
+        if words[PRODUCER_WAITING] and left <= self._half:
+            self._ring_if_there()
         if left == 0 and not self._gone:
-            self._asleep = True
+            self._fall_asleep()
             return True
-        words[self._waiting] = 0
+        words[CONSUMER_WAITING] = 0
         return False
 
     def read(self, size: int) -> bytes | None:
@@ -173,40 +196,48 @@ class RingReader(_End):
 
         Raises `ProtocolError` when the counters make no sense.
         """
+        words = self._words
+        head = self._count
+        tail = words[TAIL]
+        if not head < tail <= self._limit or tail - head > size:
+            return self._read_with_care(size)
+        shift = self._shift
+        data = self._map[head + shift : tail + shift]
+        self._count = words[HEAD] = tail
+        # Without a fence: what is missed here is seen by `arm`, which comes before every sleep.
+        if words[PRODUCER_WAITING]:
+            self._ring_if_there()
+        return data
+
+    def _read_with_care(self, size: int) -> bytes | None:
+        """Read whatever there is of a sleep, an end of the data, or more than is wanted; return as `read`."""
         if self._asleep:
             self._wake_up()
         words = self._words
         head = self._count
-        tail = words[self._tail]
+        tail = words[TAIL]
         there = tail - head
         if not 0 < there <= self._capacity:
             if there:
-                raise self._corrupt(head, tail, head)
+                raise self._corrupt(head, tail)
             return b"" if self._gone else None
-        if not _STRONG:
-            self._fence()
-        if there < size:
-            size = there
-        start = self._base + (head & self._mask)
-        end = start + size
-        if end <= self._limit:
-            data = self._map[start:end]
+        self._fence_elsewhere()
+        anew = self._place()
+        end = min(tail, head + size)
+        shift = self._shift
+        if end <= anew:
+            data = self._map[head + shift : end + shift]
         else:
             with memoryview(self._map) as view:
-                data = b"".join((view[start : self._limit], view[self._base : end - self._capacity]))
-        if not _STRONG:
-            self._fence()
-        words[self._head] = self._count = head + size
-        # Without a fence: what is missed here is seen by `arm`, which comes before every sleep.
-        if words[self._others_waiting]:
-            self._ring_if_drained(tail - head - size)
+                first = view[head + shift : anew + shift]
+                data = b"".join((first, view[self._base : self._base + end - anew]))
+                first.release()
+        self._fence_elsewhere()
+        self._count = words[HEAD] = end
+        self._limit = self._place() if _STRONG else _NEVER
+        if words[PRODUCER_WAITING] and tail - end <= self._half:
+            self._ring_if_there()
         return data
-
-    def _ring_if_drained(self, left: int) -> None:
-        if left > self._half:
-            return
-        with contextlib.suppress(BrokenPipeError):  # it is gone, but what it has left behind can be read
-            self._ring()
 
     def write(self, data: bytes | memoryview) -> int:
         """Raise `io.UnsupportedOperation`: this is the end to read from."""
@@ -215,7 +246,7 @@ class RingReader(_End):
     def _say_farewell(self) -> None:
         # So that the next write rings, and finds out. Not in a forked child, whose parent goes on reading.
         if os.getpid() == self._pid:
-            self._words[self._waiting] = 1
+            self._words[CONSUMER_WAITING] = 1
 
 
 class RingWriter(_End):
@@ -224,12 +255,9 @@ class RingWriter(_End):
     room = select.POLLIN
 
     def __init__(self, memory: Memory, ring: Ring, drained: int, filled: int) -> None:
-        super().__init__(memory, ring, drained, filled, ring.tail, ring.producer_waiting, ring.consumer_waiting)
-        # Room for half of the ring is what a wake-up promises.
-        self._half = self._capacity // 2
+        super().__init__(memory, ring, drained, filled, PRODUCER_WAITING, TAIL)
+        # Half of the ring is what a wake-up promises.
         self.atomic = min(select.PIPE_BUF, self._half)
-        self._until = 0
-        """Up to which count there is room for sure: the consumer has come at least so far that it is."""
 
     def ready(self) -> bool:
         """Return False: there is never anything to read."""
@@ -238,12 +266,12 @@ class RingWriter(_End):
     def arm(self) -> bool:
         """Announce a sleep; return False when half of the ring is free already."""
         words = self._words
-        words[self._waiting] = 1
+        words[PRODUCER_WAITING] = 1
         self._fence()
-        if self._count - words[self._head] > self._half and not self._gone:
-            self._asleep = True
+        if self._count - words[HEAD] > self._half and not self._gone:
+            self._fall_asleep()
             return True
-        words[self._waiting] = 0
+        words[PRODUCER_WAITING] = 0
         return False
 
     def read(self, size: int) -> bytes | None:
@@ -256,49 +284,56 @@ class RingWriter(_End):
         Raises `BrokenPipeError` when nobody reads any more, as far as that is known without a system call, and
         `ProtocolError` when the counters make no sense.
         """
-        if self._asleep:
-            self._wake_up()
         tail = self._count
         size = len(data)
-        if tail + size > self._until or size > PIECE or self._gone:
-            room = self._measure()
-            if size > room or size > PIECE:
-                if room == 0 or size <= self.atomic:
-                    return 0
-                size = min(size, room, PIECE)
-                data = memoryview(data)[:size]
-        start = self._base + (tail & self._mask)
-        end = start + size
-        if end <= self._limit:
-            self._map[start:end] = data
-        else:
-            first = self._limit - start
-            rest = memoryview(data)
-            self._map[start : self._limit] = rest[:first]
-            self._map[self._base : end - self._capacity] = rest[first:]
-        if not _STRONG:
-            self._fence()
+        end = tail + size
+        if end > self._limit:
+            return self._write_with_care(data)
+        shift = self._shift
+        self._map[tail + shift : end + shift] = data
+        # Up to here nothing has happened for the other side; with this everything has.
         words = self._words
-        # In this order: interrupted in between, the bytes go out with the next ones.
-        self._count = tail = tail + size
-        words[self._tail] = tail
+        self._count = words[TAIL] = end
         self._take(False)  # the fence, in place
         self._let_go()
-        if not _STRONG:
-            self._fence()
-        if words[self._others_waiting]:
+        if words[CONSUMER_WAITING]:
             self._ring()
         return size
 
-    def _measure(self) -> int:
-        """See how far the consumer has come, and return how much room there is."""
+    def _write_with_care(self, data: bytes | memoryview) -> int:
+        """Write after a sleep, at an end of the data, or what may not fit; return as `write`."""
+        if self._asleep:
+            self._wake_up()
         if self._gone:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-        head = self._words[self._head]
-        room = self._capacity - self._count + head
+        words = self._words
+        head = words[HEAD]
+        tail = self._count
+        room = head + self._capacity - tail
         if not 0 <= room <= self._capacity:
-            raise self._corrupt(head, self._count, self._count)
-        if not _STRONG:
-            self._fence()
-        self._until = head + self._capacity
-        return room
+            raise self._corrupt(head, tail)
+        self._fence_elsewhere()
+        size = len(data)
+        if size > room or size > PIECE:
+            if room == 0 or size <= self.atomic:
+                return 0
+            size = min(size, room, PIECE)
+        anew = self._place()
+        shift = self._shift
+        end = tail + size
+        with memoryview(data) as view:
+            if end <= anew:
+                self._map[tail + shift : end + shift] = view[:size]
+            else:
+                first = anew - tail
+                self._map[tail + shift : anew + shift] = view[:first]
+                self._map[self._base : self._base + size - first] = view[first:size]
+        self._fence_elsewhere()
+        self._count = words[TAIL] = end
+        self._fence()
+        if _STRONG:
+            # Up to there it is clear that the consumer has made room, and that one copy does.
+            self._limit = min(head + self._capacity, self._place(), end + PIECE)
+        if words[CONSUMER_WAITING]:
+            self._ring()
+        return size

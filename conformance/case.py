@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from conformance.drive.ways import KINDS, TRAITS
 from conformance.oracle.values import Type, type_name
 from conformance.requirements import Level, Side, all_requirements
 
@@ -48,6 +49,8 @@ class Case:
     types: tuple[Type, ...] = ()
     features: tuple[str, ...] = ()
     generated: bool = False
+    on: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
     @property
     def ids(self) -> list[str]:
@@ -71,13 +74,19 @@ def case(
     types: Iterable[Type] = (),
     features: Iterable[str] = (),
     generated: bool = False,
+    on: Iterable[str] = (),
+    needs: Iterable[str] = (),
 ) -> Callable[[F], F]:
     """Declare a case that checks ``requirements``, all of the same level.
 
     ``each`` gives variants: name to value, handed to the function as its argument ``each``. ``types`` and ``features``
     are what the testee must declare; without them the case is reported as unsupported. ``generated`` marks a case that
-    draws its inputs.
+    draws its inputs. ``on`` names the kinds of connections that the case is about, ``needs`` the traits that a
+    connection must have (`conformance.drive.ways`).
     """
+    unknown = {*on} - KINDS.keys() | {*needs} - TRAITS.keys()
+    if unknown:
+        raise ValueError(f"no such kind or trait of a connection: {', '.join(sorted(unknown))}")
 
     def declare(function: F) -> F:
         known = all_requirements()
@@ -101,6 +110,8 @@ def case(
             types=tuple(types),
             features=tuple(features),
             generated=generated,
+            on=tuple(on),
+            needs=tuple(needs),
         )
         setattr(function, ATTRIBUTE, made)
         return function

@@ -153,9 +153,12 @@ def _unwritable(file: str | None) -> str:
 def _count(plan: Plan) -> int:
     """How many rows the run will have."""
     settings = plan.settings
-    subjects = {side: len(settings.subjects(plan.testees, side)) for side in Side}
     return sum(
-        subjects[case.side] for case in catalogue().values() for case_id in case.ids if settings.selects(case, case_id)
+        settings.runs(case_id, subject)
+        for case in catalogue().values()
+        for subject in settings.subjects(plan.testees, case)
+        for case_id in case.ids
+        if settings.selects(case, case_id)
     )
 
 

@@ -5,7 +5,8 @@ file), ``command`` (words; ``{dir}`` is the mutated copy, ``{python}`` this inte
 environment variable that names the folder around the copy, PYTHONPATH say). ``[[mutant]]`` tables plant the defects:
 ``id``, ``base``, ``side``, ``file``, ``find`` (a text that stands exactly once in the file), ``replace``, ``catches``
 (requirements, each of which must have a case that fails), ``what`` (the defect in one sentence) and optionally
-``cases`` (the ids of the cases that are to catch it, where not every case of the requirement can).
+``cases`` (the ids of the cases that are to catch it, where not every case of the requirement can) and ``over`` (the
+schemes or binds that show it, instead of the first that each case can be run over).
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Mutant:
     catches: tuple[str, ...]
     what: str
     cases: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
 
 
 @dataclass
@@ -110,7 +112,7 @@ def load_bank(folder: Path) -> list[Mutant]:
 def _mutant(file: Path, row: dict[str, Any], bases: dict[str, Base]) -> Mutant:
     wanted = {"id", "base", "side", "file", "find", "replace", "catches", "what"}
     name = row.get("id", "a mutant without an id")
-    if wanted - row.keys() or row.keys() - wanted - {"cases"}:
+    if wanted - row.keys() or row.keys() - wanted - {"cases", "over"}:
         raise BankError(f"{file}: {name}: expected the keys {', '.join(sorted(wanted))}")
     if row["base"] not in bases:
         raise BankError(f"{file}: {name}: no base {row['base']!r}")
@@ -120,8 +122,8 @@ def _mutant(file: Path, row: dict[str, Any], bases: dict[str, Base]) -> Mutant:
         if requirement is None or side not in requirement.sides:
             raise BankError(f"{file}: {name}: {id_} is no requirement of the {side} side")
     fields = {key: row[key] for key in ("id", "file", "find", "replace", "what")}
-    catches, cases = tuple(row["catches"]), tuple(row.get("cases", ()))
-    return Mutant(base=bases[row["base"]], side=side, catches=catches, cases=cases, **fields)
+    catches, cases, over = (tuple(row.get(key, ())) for key in ("catches", "cases", "over"))
+    return Mutant(base=bases[row["base"]], side=side, catches=catches, cases=cases, over=over, **fields)
 
 
 @contextmanager
@@ -169,6 +171,9 @@ def try_mutant(mutant: Mutant, *, timeout: float, fork: bool = False) -> Verdict
             return verdict
     settings = Settings(
         side=mutant.side.value,
+        schemes=mutant.over if mutant.side is Side.PLUGIN else (),
+        binds=mutant.over if mutant.side is Side.HOST else (),
+        spread=False,
         cases=tuple(case.id for case in cases),
         timeout=timeout,
         scale=0.05,

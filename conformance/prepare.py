@@ -13,6 +13,7 @@ from conformance.drive.host import HostSession
 from conformance.drive.misuse import MisuseSession
 from conformance.drive.plugin import PluginSession
 from conformance.drive.process import become_subreaper, describe_status
+from conformance.drive.ways import WAYS
 from conformance.outcomes import CaseProblem, Unsupported
 from conformance.requirements import Side
 from conformance.settings import Plan, Settings
@@ -61,14 +62,16 @@ def smoke(testee: Testee, settings: Settings) -> None:
     for side, probe in ((Side.PLUGIN, _probe_plugin), (Side.HOST, _probe_host), (Side.MISUSE, _probe_misuse)):
         if testee.role(side) is not None and settings.side in (None, side.value):
             try:
-                probe(testee, settings.timeout)
+                probe(testee, settings)
             except CaseProblem as error:
                 text = " ".join(error.render().split())
                 raise TesteeError(f"{testee.command}: the {side} side does not start: {text[:500]}") from None
 
 
-def _probe_plugin(testee: Testee, timeout: float) -> None:
-    session = PluginSession(testee, patience=timeout)
+def _probe_plugin(testee: Testee, settings: Settings) -> None:
+    way = settings.first_way(testee, Side.PLUGIN)
+    choice = {"offer": WAYS[way].make} if way else {"urls": ()}
+    session = PluginSession(testee, patience=settings.timeout, **choice)
     try:
         result = session.outcome(session.start(MADE_UP))
     except Unsupported:
@@ -81,16 +84,16 @@ def _probe_plugin(testee: Testee, timeout: float) -> None:
     )
 
 
-def _probe_host(testee: Testee, timeout: float) -> None:
-    session = HostSession(testee, patience=timeout)
+def _probe_host(testee: Testee, settings: Settings) -> None:
+    session = HostSession(testee, bind=settings.first_way(testee, Side.HOST), patience=settings.timeout)
     try:
         session.hello()
     finally:
         session.close()
 
 
-def _probe_misuse(testee: Testee, timeout: float) -> None:
-    session = MisuseSession(testee, MADE_UP, patience=timeout)
+def _probe_misuse(testee: Testee, settings: Settings) -> None:
+    session = MisuseSession(testee, MADE_UP, patience=settings.timeout)
     try:
         status, stdout, stderr = session.finish()
     finally:

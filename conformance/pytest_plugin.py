@@ -108,7 +108,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     made = getattr(metafunc.function, "__conformance_case__")  # noqa: B009  # set by `case`
     if made.each:
         metafunc.parametrize("each", list(made.each.values()), ids=list(made.each))
-    subjects = _runner(metafunc.config).subjects(made.side)
+    subjects = _runner(metafunc.config).subjects(made)
     metafunc.parametrize("subject", subjects or [None], ids=[s.id for s in subjects] or ["none"], indirect=True)
 
 

@@ -21,6 +21,7 @@ from conformance.drive.misuse import MisuseSession
 from conformance.drive.plugin import PluginSession
 from conformance.drive.process import become_subreaper, kill_leftovers, protect_children
 from conformance.drive.session import Session
+from conformance.drive.ways import WAYS
 from conformance.fuzz.engine import Choices, Fuzz
 from conformance.known import KnownFailuresError
 from conformance.outcomes import FAULTS, CaseProblem, ExitCode, Outcome, Unsupported
@@ -66,14 +67,14 @@ class Runner:
 
     # --- selection -----------------------------------------------------------------------------
 
-    def subjects(self, side: Side) -> list[Subject]:
-        """What cases of a side are run on."""
-        return self.settings.subjects(self.plan.testees, side)
+    def subjects(self, case: Case) -> list[Subject]:
+        """What a case is run on."""
+        return self.settings.subjects(self.plan.testees, case)
 
     def wants(self, item: pytest.Function) -> bool:
         """Whether a collected item is part of the run."""
-        case, subject = _case(item), _subject(item)
-        return subject is not None and self.settings.selects(case, _case_id(item))
+        case, subject, case_id = _case(item), _subject(item), _case_id(item)
+        return subject is not None and self.settings.selects(case, case_id) and self.settings.runs(case_id, subject)
 
     # --- the case at hand ----------------------------------------------------------------------
 
@@ -82,7 +83,7 @@ class Runner:
         case = _case(item)
         role = subject.testee.role(subject.side)
         assert role is not None
-        lack = case.lacking(role.takes, role.features)
+        lack = subject.lack or case.lacking(role.takes, role.features)
         if lack:
             raise Unsupported(lack)
         self._adopt()
@@ -109,7 +110,7 @@ class Runner:
         """The fixture behind ``fuzz_plugin`` and ``fuzz_host``."""
         role = subject.testee.role(subject.side)
         assert role is not None
-        lack = _case(item).lacking(role.takes, role.features)
+        lack = subject.lack or _case(item).lacking(role.takes, role.features)
         if lack:
             raise Unsupported(lack)
         self._adopt()
@@ -141,6 +142,8 @@ class Runner:
         if kind == "host":
             options.setdefault("bind", subject.scheme)
             return HostSession(subject.testee, *args, **options)
+        if "urls" not in options:
+            options.setdefault("offer", WAYS[subject.scheme].make)
         return PluginSession(subject.testee, *args, **options)
 
     def judge(self, item: pytest.Function, call: pytest.CallInfo[None], rep: pytest.TestReport) -> None:

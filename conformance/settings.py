@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from conformance import matrix
 from conformance.case import Case, catalogue, matches
-from conformance.drive import offers
 from conformance.drive.capabilities import Testee
+from conformance.drive.ways import WAYS
 from conformance.known import KnownFailures
 from conformance.requirements import Level, Side
 
@@ -19,11 +20,16 @@ class UsageError(Exception):
 
 @dataclass(frozen=True)
 class Subject:
-    """A testee on one side, over one way of connecting (a scheme, or a bind of its host)."""
+    """A testee on one side, over one way of connecting (a way of the suite to offer a scheme, or a bind of its host).
+
+    ``first`` is the way that has every case; ``lack`` says why the case cannot be run on the testee at all.
+    """
 
     testee: Testee
     side: Side
     scheme: str
+    first: bool = True
+    lack: str = ""
 
     @property
     def id(self) -> str:
@@ -33,7 +39,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class Settings:
-    """The choices of a run. ``timeout`` is the patience of each single wait, in seconds."""
+    """The choices of a run. ``timeout`` is the patience of each single wait, in seconds.
+
+    ``spread`` adds the selection of `conformance.matrix` over the other ways, where no way is chosen.
+    """
 
     side: str | None = None
     schemes: tuple[str, ...] = ()
@@ -51,6 +60,7 @@ class Settings:
     replay: str | None = None
     only_generated: bool = False
     known_failures: tuple[str, ...] = ()
+    spread: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """For the workers of a parallel run."""
@@ -70,25 +80,44 @@ class Settings:
         """
         return KnownFailures.load(self.known_failures)
 
-    def subjects(self, testees: Iterable[Testee], side: Side) -> list[Subject]:
-        """What cases of a side are run on."""
+    def subjects(self, testees: Iterable[Testee], case: Case) -> list[Subject]:
+        """What a case is run on; `runs` tells of which of its variants."""
         found: list[Subject] = []
         for testee in testees:
-            role = testee.role(side)
-            if role is None or (self.side not in (None, side.value)):
+            role = testee.role(case.side)
+            if role is None or (self.side not in (None, case.side.value)):
                 continue
-            if side is Side.PLUGIN:
-                found += [
-                    Subject(testee, side, scheme)
-                    for scheme in role.schemes
-                    if scheme in offers.BY_SCHEME and (not self.schemes or scheme in self.schemes)
-                ]
-            elif side is Side.HOST:
-                wanted = [b for b in role.binds if b in self.binds] if self.binds else list(role.binds[:1])
-                found += [Subject(testee, side, bind) for bind in wanted]
-            else:
-                found.append(Subject(testee, side, ""))
-        return found
+            if case.side is Side.MISUSE:
+                found.append(Subject(testee, case.side, ""))
+                continue
+            ways = [way for way in matrix.ways_of(role, case.side) if self._chosen(case.side, way)]
+            able = [way for way in ways if matrix.applies(case, way)]
+            if not able and not self._choice(case.side):
+                lack = matrix.lacking(case)
+                found.append(Subject(testee, case.side, ways[0] if ways else "", lack=lack))
+            found += [Subject(testee, case.side, way, first=way == able[0]) for way in able]
+        return [subject for subject in found if any(self.runs(case_id, subject) for case_id in case.ids)]
+
+    def runs(self, case_id: str, subject: Subject) -> bool:
+        """Whether a variant of a case is run over the subject's way of connecting."""
+        if subject.first:
+            return True
+        if self._choice(subject.side):
+            return not matrix.once(case_id)
+        return self.spread and matrix.everywhere(case_id)
+
+    def _choice(self, side: Side) -> tuple[str, ...]:
+        return self.schemes if side is Side.PLUGIN else self.binds if side is Side.HOST else ()
+
+    def _chosen(self, side: Side, way: str) -> bool:
+        choice = self._choice(side)
+        return not choice or way in choice or matrix.ALL in choice
+
+    def first_way(self, testee: Testee, side: Side) -> str | None:
+        """The first way that testee and suite share, of those that were chosen."""
+        role = testee.role(side)
+        ways = matrix.ways_of(role, side) if role else []
+        return next((way for way in ways if self._chosen(side, way)), None)
 
     def selects(self, case: Case, case_id: str) -> bool:
         """Whether a variant of a case is to be run."""
@@ -117,12 +146,12 @@ class Settings:
             if not any(matches(entry.case, case_id) for case_id in everything):
                 raise UsageError(f"{entry.file}: {entry.case}: no such case")
         for scheme in self.schemes:
-            if scheme not in offers.BY_SCHEME:
-                known = ", ".join(offers.BY_SCHEME)
+            if scheme not in (*WAYS, matrix.ALL):
+                known = ", ".join((*WAYS, matrix.ALL))
                 raise UsageError(f"--scheme {scheme}: no such scheme; this suite offers {known}")
         declared = {bind for t in testees if (role := t.role(Side.HOST)) for bind in role.binds}
         for bind in self.binds:
-            if bind not in declared:
+            if bind not in (*declared, matrix.ALL):
                 raise UsageError(
                     f"--bind {bind}: no testee declares it ({', '.join(sorted(declared)) or 'none declared'})"
                 )

@@ -29,7 +29,7 @@ class PluginSession(Session):
         patience: float = 10.0,
         scale: float = 1.0,
     ) -> None:
-        """Start the testee: hosted over ``offer`` (default: the usual one of scheme file), or with just ``urls``."""
+        """Start the testee: hosted over ``offer`` (default: pipes in procfs), or with just ``urls``."""
         super().__init__(patience=patience, scale=scale)
         role = testee.role(Side.PLUGIN)
         assert role is not None
@@ -38,6 +38,7 @@ class PluginSession(Session):
         self._results: dict[int, Result] = {}
         self._line: list[bytes] = []
         self._known: dict[int, Ticket] = {}
+        self._stdin: int | None = None
         self.offer: offers.Offer | None = None
         try:
             self._start(testee, offer, urls)
@@ -48,20 +49,35 @@ class PluginSession(Session):
     def _start(self, testee: Testee, offer: Callable[[], offers.Offer] | None, urls: Sequence[str] | None) -> None:
         if urls is None:
             self.offer = (offer or offers.procfs)()
-            self.wire.attach(self.offer.read_fd, self.offer.write_fd)
+            self.offer.begin(self.pump, self.wire)
             urls = self.offer.urls
-        instructions, stdin = os.pipe()
         argv = [*testee.argv, *self.role.path]
         for url in urls:
             argv += ["--host", url]
-        pass_fds = self.offer.pass_fds if self.offer else ()
+        their_input, self._stdin = os.pipe()
+        our_outcomes, their_output = os.pipe()
+        self._control = self.pump.write(self._stdin)
+        self._outcomes = self.pump.read(our_outcomes, self._came)
         try:
-            self.child = Child(self.pump, argv, stdin=instructions, pass_fds=pass_fds)
+            self.child = self._run(argv, their_input, their_output)
         finally:
-            os.close(instructions)
-        self._stdin: int | None = stdin
-        self._control = self.pump.write(stdin)
-        self._outcomes = self.pump.read(self.child.stdout_fd, self._came)
+            os.close(their_input)
+            os.close(their_output)
+
+    def _run(self, argv: list[str], instructions: int, outcomes: int) -> Child:
+        """Start the process, with instructions and outcomes on the standard streams if the connection is not there."""
+        offer = self.offer
+        if offer is None or offer.stdin is None or offer.stdout is None:
+            pass_fds = offer.pass_fds if offer else ()
+            child = Child(self.pump, argv, stdin=instructions, stdout=outcomes, pass_fds=pass_fds)
+        else:
+            self.need("control-fd")
+            pass_fds = [*offer.pass_fds, instructions, outcomes]
+            env = {"CONFORMANCE_CONTROL": f"{instructions},{outcomes}"}
+            child = Child(self.pump, argv, stdin=offer.stdin, stdout=offer.stdout, pass_fds=pass_fds, env=env)
+        if offer is not None:
+            offer.started()
+        return child
 
     # --- the control channel -------------------------------------------------------------------
 
@@ -220,7 +236,6 @@ class PluginSession(Session):
                 expected="a request",
                 seen=f"{result.kind}: {result.value!r}"[:400],
             )
-        self.settle()
 
     def request(self, ticket: Ticket | None = None) -> dict[str, Any]:
         """The next request of the plugin, judged strictly; an outcome of ``ticket`` instead of it is a fault."""
@@ -259,11 +274,6 @@ class PluginSession(Session):
         if not self.wire.offered:
             self.wait(lambda: False, f"the beginning of the request of {ticket.what}", patience=0)
         self.holds(lambda: True, 0.05)  # time to fill it, and to wait
-
-    def settle(self) -> None:
-        """The plugin has opened its ends: give up the suite's copies of them."""
-        if self.offer is not None:
-            self.offer.settle()
 
     def reply(self, request: dict[str, Any] | int, *, tail: bytes = b"\n", **keys: Any) -> None:
         """Answer a request with the given keys."""

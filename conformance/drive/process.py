@@ -66,7 +66,8 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 class Child:
     """A process under test and its standard streams, on a pump.
 
-    Standard error (and standard output, unless somebody reads it) is kept for the report.
+    Standard error (and standard output, unless somebody reads it) is kept for the report. ``stdout`` is given where
+    standard output is not for the suite at all.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Child:
         argv: Sequence[str],
         *,
         stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.PIPE,
         pass_fds: Sequence[int] = (),
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
@@ -86,7 +88,7 @@ class Child:
         self._popen = subprocess.Popen(
             self.argv,
             stdin=stdin,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             pass_fds=pass_fds,
             env=environment(env),
@@ -96,10 +98,11 @@ class Child:
         self.pid = self._popen.pid
         _known.add(self.pid)
         resource.prlimit(self.pid, resource.RLIMIT_CORE, (0, 0))
-        assert self._popen.stdout is not None
         assert self._popen.stderr is not None
-        self.stdout_fd = os.dup(self._popen.stdout.fileno())
-        self._popen.stdout.close()
+        self.stdout_fd = -1
+        if self._popen.stdout is not None:
+            self.stdout_fd = os.dup(self._popen.stdout.fileno())
+            self._popen.stdout.close()
         self.stdin_fd = -1
         if self._popen.stdin is not None:
             self.stdin_fd = os.dup(self._popen.stdin.fileno())

@@ -87,6 +87,15 @@ class Pump:
                 self._selector.unregister(fd)
             os.close(fd)
 
+    def release(self, end: Channel | Writer) -> None:
+        """Close the descriptor of a channel or writer, unless it is closed already, and forget it."""
+        if self._channels.get(end.fd) is end or self._writers.get(end.fd) is end:
+            self.drop(end.fd)
+
+    def flush(self, writer: Writer) -> None:
+        """Write what can be written now."""
+        self._flush(writer.fd)
+
     def close(self) -> None:
         """Close everything."""
         for fd in {*self._channels, *self._writers}:

@@ -31,9 +31,6 @@ class Session:
         """Monotonic seconds."""
         return time.monotonic()
 
-    def settle(self) -> None:
-        """Called once the testee has opened the connection."""
-
     def wait(
         self,
         done: Callable[[], bool],

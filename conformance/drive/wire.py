@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import array
+import errno
 import fcntl
 import os
+import socket
 import stat
 import termios
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +44,7 @@ class WireEnd:
     """One connection with the testee.
 
     ``frames`` holds the messages that came and were not yet taken, as bytes; a testee that writes something that is no
-    message sets ``broken``.
+    message sets ``broken``. What is written, held or closed before there is a connection happens when there is one.
     """
 
     def __init__(self, pump: Pump) -> None:
@@ -54,11 +57,39 @@ class WireEnd:
         self.received = 0
         self._channel: Channel | None = None
         self._writer: Writer | None = None
+        self._kind = ""
+        self._unread: Callable[[], int | None] | None = None
+        self._begun: Callable[[], None] | None = None
+        self._early: list[bytes] = []
+        self._held = False
+        self._open = {"reading", "writing"}
 
-    def attach(self, read_fd: int, write_fd: int) -> None:
-        """Begin to use the two descriptors (the same one for a duplex stream); the pump owns them from now on."""
+    def attach(
+        self,
+        read_fd: int,
+        write_fd: int,
+        *,
+        unread: Callable[[], int | None] | None = None,
+        begun: Callable[[], None] | None = None,
+    ) -> None:
+        """Begin to use the two descriptors (the same one for a duplex stream); the pump owns them from now on.
+
+        ``unread`` tells how many bytes the testee has not read, where the descriptors do not; ``begun`` is called when
+        the first bytes have come.
+        """
+        self._begun = begun
+        self._kind = _kind(read_fd)
+        self._unread = unread
         self._channel = self._pump.read(read_fd, self._came)
-        self._writer = self._pump.write(write_fd)
+        self._writer = self._pump.write(os.dup(read_fd) if write_fd == read_fd else write_fd)
+        for data in self._early:
+            self._writer.put(data)
+        self._pump.flush(self._writer)
+        if self._held:
+            self._pump.hold(read_fd, True)
+        closed, self._open = {"reading", "writing"} - self._open, {"reading", "writing"}
+        if closed:
+            self.close(read="reading" in closed, write="writing" in closed)
 
     @property
     def attached(self) -> bool:
@@ -88,6 +119,9 @@ class WireEnd:
         self.log.append(Crossing(time.monotonic() - self._began, direction, data[:SHOWN], len(data)))
 
     def _came(self, data: bytes) -> None:
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            begun()
         self.received += len(data)
         self._record("<", data)
         if self.broken:
@@ -99,9 +133,12 @@ class WireEnd:
 
     def put(self, data: bytes) -> None:
         """Queue bytes to be written."""
-        assert self._writer is not None
+        assert "writing" in self._open
         self._record(">", data)
-        self._writer.put(data)
+        if self._writer is None:
+            self._early.append(data)
+        else:
+            self._writer.put(data)
 
     @property
     def written(self) -> bool:
@@ -116,11 +153,17 @@ class WireEnd:
     @property
     def unread(self) -> int | None:
         """How many bytes the testee has not read yet of what was written; None where the system does not tell."""
-        if self._writer is None or self._writer.error or not stat.S_ISFIFO(os.fstat(self._writer.fd).st_mode):
+        if self._writer is None or self._writer.error:
             return None
-        count = array.array("i", [0])
-        fcntl.ioctl(self._writer.fd, termios.FIONREAD, count)
-        return count[0] + sum(map(len, self._writer.queue))
+        queued = sum(map(len, self._writer.queue))
+        if self._unread is not None:
+            count = self._unread()
+            return None if count is None else count + queued
+        if self._kind not in _TELL:
+            return None
+        counted = array.array("i", [0])
+        fcntl.ioctl(self._writer.fd, _TELL[self._kind], counted)
+        return counted[0] + queued
 
     @property
     def offered(self) -> int:
@@ -133,20 +176,41 @@ class WireEnd:
 
     def hold(self, held: bool) -> None:
         """Leave what the testee writes unread for now, or go on reading it."""
+        self._held = held
+        self.note("the suite stops reading" if held else "the suite reads again")
         if self._channel is not None:
-            self.note("the suite stops reading" if held else "the suite reads again")
             self._pump.hold(self._channel.fd, held)
 
     def close(self, *, read: bool = True, write: bool = True) -> None:
-        """Close one end or both; the testee sees end of file, or EPIPE."""
-        for wanted, end, text in ((write, self._writer, "writing"), (read, self._channel, "reading")):
-            if wanted and end is not None:
-                self._pump.drop(end.fd)
-                self.note(f"the suite closes its {text} end")
-        if write:
-            self._writer = None
-        if read and self._channel is not None:
+        """Close one end or both; the testee sees end of file, or EPIPE.
+
+        A terminal can only be hung up as a whole, and of a socket that only stops reading nobody is told (who waits
+        until it can write again is not woken): there, both ends are closed.
+        """
+        if (self._kind == "terminal" and (read or write)) or (self._kind in ("socket", "tcp") and read):
+            read = write = True
+        ends = (("writing", write, self._writer), ("reading", read, self._channel))
+        going = [(name, end) for name, wanted, end in ends if wanted and name in self._open]
+        if self._kind == "terminal" and going:
+            self._drain()
+        for name, end in going:
+            self._open.discard(name)
+            self.note(f"the suite closes its {name} end")
+            if end is not None:
+                if self._open and self._kind in ("socket", "tcp"):
+                    _shut(end.fd)
+                self._pump.release(end)
+        if self._channel is not None and "reading" not in self._open:
             self._channel.eof = True
+        if "writing" not in self._open:
+            self._writer = None
+
+    def _drain(self) -> None:
+        """Wait, not for long, until the testee has read everything: to hang up takes away what is unread."""
+        deadline, empty = time.monotonic() + 1.0, 0
+        while empty < 2 and self._writer is not None and not self._writer.error and time.monotonic() < deadline:
+            empty = 0 if self.unread else empty + 1
+            self._pump.until(lambda: False, time.monotonic() + 0.003)
 
     def take(self) -> dict[str, Any]:
         """The oldest message that came, judged strictly.
@@ -179,3 +243,28 @@ def shorten(data: bytes, limit: int = 200) -> str:
     """Bytes as text for one line of a report."""
     text = data[:limit].decode("utf-8", "backslashreplace")
     return text if len(data) <= limit else f"{text}… ({len(data)} bytes)"
+
+
+_TELL = {"pipe": termios.FIONREAD, "socket": termios.TIOCOUTQ}
+"""What to ask the writing end for how much is unread; TCP counts only what has not crossed over."""
+
+
+def _kind(fd: int) -> str:
+    """What a descriptor is of: pipe, socket (of this machine), tcp, terminal, or other."""
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISFIFO(mode):
+        return "pipe"
+    if stat.S_ISSOCK(mode):
+        with socket.socket(fileno=os.dup(fd)) as found:
+            return "socket" if found.family == socket.AF_UNIX else "tcp"
+    return "terminal" if stat.S_ISCHR(mode) else "other"
+
+
+def _shut(fd: int) -> None:
+    """Close the writing direction of a socket; nothing to do where the other side has closed both."""
+    with socket.socket(fileno=os.dup(fd)) as ours:
+        try:
+            ours.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise

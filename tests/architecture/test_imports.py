@@ -25,7 +25,7 @@ FIRST_IMPORTS_OF_THE_SUITE: list[set[str]] = [
     {"outcomes", "requirements", "oracle"},
     {"drive"},
     {"case"},
-    {"known", "fuzz"},
+    {"known", "fuzz", "matrix"},
     {"settings", "results"},
     {"report"},
     {"prepare"},

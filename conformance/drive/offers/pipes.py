@@ -1,50 +1,18 @@
-"""How the suite, as host, offers a connection to a plugin under test: a table of ways, by scheme.
-
-Every offer names one or two URLs for ``--host`` and holds the suite's own ends. The suite keeps copies of the
-plugin's ends until the plugin has opened them (`Offer.settle`); afterwards it sees end of file as soon as the plugin
-closes them.
-"""
+"""Offers of pipes and terminals: anonymous and named pipes, a pseudo-terminal, inherited and standard streams."""
 
 from __future__ import annotations
 
+import array
+import fcntl
 import os
 import pty
-import shutil
 import tempfile
+import termios
 import tty
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
 
-
-@dataclass
-class Offer:
-    """A connection waiting for a plugin."""
-
-    urls: Sequence[str]
-    read_fd: int
-    write_fd: int
-    pass_fds: Sequence[int] = ()
-    copies: list[int] = field(default_factory=list)
-    folder: str | None = None
-
-    def settle(self) -> None:
-        """Close the suite's copies of the plugin's ends; call it when the plugin has opened them."""
-        for fd in self.copies:
-            os.close(fd)
-        self.copies.clear()
-
-    def discard(self) -> None:
-        """Give everything back that the pump does not own."""
-        self.settle()
-        if self.folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def file_url(path: str) -> str:
-    """The file URL of an absolute path, percent-encoded."""
-    return "file://" + quote(path)
+from conformance.drive.offers.base import Offer, file_url
 
 
 def procfs() -> Offer:
@@ -60,7 +28,29 @@ def devfd() -> Offer:
     plugin_reads, suite_writes = os.pipe()
     suite_reads, plugin_writes = os.pipe()
     ends = [plugin_reads, plugin_writes]
-    return Offer([file_url(f"/dev/fd/{fd}") for fd in ends], suite_reads, suite_writes, ends, copies=list(ends))
+    return Offer([file_url(f"/dev/fd/{fd}") for fd in ends], suite_reads, suite_writes, ends, given=list(ends))
+
+
+def fd_pair() -> Offer:
+    """Two inherited anonymous pipes, used by the plugin as they are."""
+    made = devfd()
+    made.urls = ["fd:" + ",".join(map(str, made.pass_fds))]
+    return made
+
+
+def fd_twice() -> Offer:
+    """Two inherited anonymous pipes, each with a URL of its own."""
+    made = devfd()
+    made.urls = [f"fd:{fd}" for fd in made.pass_fds]
+    return made
+
+
+def stdio() -> Offer:
+    """Two anonymous pipes as the plugin's standard input and output."""
+    made = devfd()
+    made.urls, made.pass_fds = ["stdio:"], ()
+    made.stdin, made.stdout = made.given
+    return made
 
 
 def fifo(name_in: str = "in", name_out: str = "out", spell: Callable[[str], str] = file_url) -> Offer:
@@ -81,8 +71,19 @@ def single_pty() -> Offer:
     """One duplex URL: the slave of a pseudo-terminal in raw mode."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
-    return Offer([file_url(os.ttyname(theirs))], ours, os.dup(ours), copies=[theirs])
+    path = os.ttyname(theirs)
+    return Offer([file_url(path)], ours, os.dup(ours), copies=[theirs], unread=lambda: _waiting_at(path))
 
 
-BY_SCHEME: dict[str, Callable[[], Offer]] = {"file": procfs}
-"""The suite's usual way for each scheme that it can offer."""
+def _waiting_at(path: str) -> int | None:
+    """How many bytes wait at a terminal to be read; None when it has been hung up."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        count = array.array("i", [0])
+        fcntl.ioctl(fd, termios.FIONREAD, count)
+        return count[0]
+    finally:
+        os.close(fd)

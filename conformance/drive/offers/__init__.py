@@ -1,0 +1,26 @@
+"""How the suite, as host, offers a connection to a plugin under test: a table of ways."""
+
+from __future__ import annotations
+
+from conformance.drive.offers.base import Offer, file_url
+from conformance.drive.offers.pipes import devfd, fd_pair, fd_twice, fifo, procfs, single_pty, stdio
+from conformance.drive.offers.sockets import Listening, fd, stdio_socket, tcp, tcp_ipv6, unix, unix_abstract
+
+__all__ = [
+    "Listening",
+    "Offer",
+    "devfd",
+    "fd",
+    "fd_pair",
+    "fd_twice",
+    "fifo",
+    "file_url",
+    "procfs",
+    "single_pty",
+    "stdio",
+    "stdio_socket",
+    "tcp",
+    "tcp_ipv6",
+    "unix",
+    "unix_abstract",
+]

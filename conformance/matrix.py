@@ -1,0 +1,106 @@
+"""Which cases are run over which ways of connecting.
+
+What a message means does not depend on how it travels. So a usual run has every case over the first way that testee
+and suite share, and over each other way only a selection: it shows that the way carries the protocol, under load, and
+ends as it should. ``--scheme all`` and ``--bind all`` run everything over everything.
+"""
+
+from __future__ import annotations
+
+from conformance.case import Case, matches
+from conformance.drive.capabilities import Role
+from conformance.drive.ways import TRAITS, WAYS, has, kind_of
+from conformance.requirements import Side
+
+ALL = "all"
+"""The choice of every way."""
+
+EVERYWHERE = (
+    "*/openers/*",
+    "plugin/requests/call",
+    "plugin/framing/split-at-every-byte",
+    "plugin/framing/coalesced",
+    "plugin/concurrency/large-requests",
+    "plugin/concurrency/both-ways",
+    "plugin/ends/pending-call",
+    "plugin/ends/before-first-call",
+    "plugin/ends/answered-then-end",
+    "plugin/ends/after-host-gone",
+    "plugin/ends/broken-pipe-while-writing",
+    "plugin/ends/truncated[in-string]",
+    "plugin/ends/exit-status[failure]",
+    "plugin/ends/exit-while-writing",
+    "plugin/malformed/first-message",
+    "plugin/malformed/host-sees-end*",
+    "host/framing/split-anywhere",
+    "host/concurrency/fast-beside-slow",
+    "host/concurrency/large-replies-at-once",
+    "host/concurrency/both-ways*",
+    "host/ends/success[after calls]",
+    "host/ends/success[with replies unread]",
+    "host/ends/exit-status[7]",
+    "host/ends/signal[SIGKILL]",
+    "host/ends/truncated-message[in a string]",
+    "host/ends/connection-never-opened[0]",
+    "host/ends/running-service-after-exit",
+    "host/ends/writing-end-closed",
+    "host/ends/exit-with-large-replies-unread[0]",
+    "host/ends/reading-again",
+    "host/malformed/ends-connection[a stray brace]",
+    "host/execution/urls",
+    "host/execution/opened-later*",
+    "host/execution/standard-streams*",
+)
+"""What is run over every way."""
+
+ONCE = (
+    "plugin/urls/*",
+    "plugin/unhosted/*",
+    "plugin/limits/linear*",
+    "host/limits/linear*",
+    "host/execution/manifest*",
+    "host/execution/info-fails*",
+    "host/execution/cannot-be-executed*",
+    "host/execution/shape-of-the-manifest*",
+    "host/execution/printing-errors-in-discovery",
+)
+"""What is run over one way only, whatever was chosen: it is about something else, or makes its own connections."""
+
+
+def ways_of(role: Role, side: Side) -> list[str]:
+    """The ways that a testee and the suite share, in the order in which the testee declares them."""
+    if side is Side.HOST:
+        return list(role.binds)
+    features = set(role.features)
+    return [
+        way.name
+        for scheme in role.schemes
+        for way in WAYS.values()
+        if way.scheme == scheme and way.features <= features
+    ]
+
+
+def applies(case: Case, way: str) -> bool:
+    """Whether a case can be run over a way at all."""
+    return (not case.on or kind_of(way) in case.on) and all(has(way, trait) for trait in case.needs)
+
+
+def lacking(case: Case) -> str:
+    """Why a testee cannot run a case that applies to none of its ways."""
+    wanted = [f"connects by {' or '.join(case.on)}"] if case.on else []
+    wanted += [TRAITS[trait] for trait in case.needs]
+    return (
+        f"the testee declares nothing that {', and '.join(wanted)}"
+        if wanted
+        else "the testee and the suite share no scheme"
+    )
+
+
+def everywhere(case_id: str) -> bool:
+    """Whether a variant of a case belongs to what is run over every way."""
+    return any(matches(pattern, case_id) for pattern in EVERYWHERE)
+
+
+def once(case_id: str) -> bool:
+    """Whether a variant of a case is run over one way only."""
+    return any(matches(pattern, case_id) for pattern in ONCE)

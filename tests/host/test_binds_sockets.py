@@ -232,6 +232,39 @@ def test_a_place_too_far_down(
     assert list(deep.iterdir()) == []
 
 
+@pytest.mark.parametrize("bind", ["fd", "unix", "unix-abstract", "tcp"])
+def test_replies_come_after_a_half_close(bind: str, plugin: Write, registry: Registry) -> None:
+    """A plugin that has nothing more to say still gets what is due, when it is slow in coming, too."""
+    ended = threading.Event()
+
+    @registry.service("test")
+    def wait() -> int:
+        assert ended.wait(PATIENCE)
+        return 1
+
+    path = plugin("""
+        import socket
+        connected = socket.socket(fileno=connect()[0])
+        connected.sendall(b'{"sequence":5,"type":"call","namespace":"test","name":"wait","args":[]}')
+        connected.shutdown(socket.SHUT_WR)
+        open(sys.argv[-1], "w").close()
+        print(connected.recv(100), connected.recv(100))
+    """)
+    fifo = Path(path).with_name("fifo")
+    os.mkfifo(fifo)
+
+    def listen() -> None:
+        fifo.read_bytes()
+        ended.set()
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    out = run(path, registry.bind(bind), args=(str(fifo),), context=Context(PATIENCE))
+    thread.join(PATIENCE)
+    # The host closes its end when all is said.
+    assert out == """b'{"sequence":5,"reply":[1]}\\n' b''\n"""
+
+
 @pytest.mark.parametrize("bind", ["unix", "unix-abstract", "tcp"])
 def test_one_connection_only(bind: str, plugin: Write, registry: Registry, calls: list[Any]) -> None:
     """Whoever comes after the plugin finds nobody, whatever it knows."""

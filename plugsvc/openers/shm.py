@@ -13,12 +13,13 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Callable
 
 from ..errors import OpenError
 from .shm_memory import BELLS, REPLIES, REQUESTS, Memory
 from .shm_ring import RingReader, RingWriter
 from .stream import Duplex
-from .url import HOST_FLAG, URL
+from .url import HOST_FLAG, URL, quote_path
 
 __all__ = ["bell_paths", "open_shm", "with_shm_path"]
 
@@ -28,9 +29,7 @@ _GONE = "the host is gone, or another process has opened it already"
 
 def with_shm_path(path: str | os.PathLike[str]) -> list[str]:
     """Return the arguments that tell a plugin to use the memory file at `path`."""
-    from urllib.parse import quote
-
-    return [HOST_FLAG, "shm://" + quote(os.fsencode(os.path.abspath(path)))]
+    return [HOST_FLAG, "shm://" + quote_path(os.path.join(os.getcwd(), os.fspath(path)))]
 
 
 def bell_paths(path: str) -> list[str]:
@@ -112,9 +111,8 @@ def _open(path: str, flags: int) -> int:
         raise OpenError(_reason(error))
 
 
-def _check_kind(fd: int, check: object, text: str) -> None:
+def _check_kind(fd: int, check: Callable[[int], bool], text: str) -> None:
     status = os.fstat(fd)
-    assert callable(check)
     if not check(status.st_mode):
         raise OpenError(text)
     if status.st_uid != os.geteuid():

@@ -174,7 +174,8 @@ class RingReader(_End):
         """
         if self._asleep:
             self._wake_up()
-            self._limit = self._place()
+            if _STRONG:
+                self._limit = self._place()
         return self._words[TAIL] != self._count or self._gone
 
     def arm(self) -> bool:
@@ -268,7 +269,7 @@ class RingWriter(_End):
         words = self._words
         words[PRODUCER_WAITING] = 1
         self._fence()
-        if self._count - words[HEAD] > self._half and not self._gone:
+        if self._half < self._count - words[HEAD] <= self._capacity and not self._gone:
             self._fall_asleep()
             return True
         words[PRODUCER_WAITING] = 0

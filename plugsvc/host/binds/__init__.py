@@ -13,6 +13,7 @@ from .fifo import FifoBind
 from .func import BindFunc, FuncBind, with_bind_func
 from .pipes import DevFdBind, ProcFSBind
 from .pty import PtyBind
+from .shm import ShmBind
 from .stdio import StdioBind
 from .tcp import TcpBind
 from .unix import AbstractUnixBind, UnixBind
@@ -30,6 +31,7 @@ __all__ = [
     "ProcFSBind",
     "PtyBind",
     "Serve",
+    "ShmBind",
     "StdioBind",
     "TcpBind",
     "UnixBind",
@@ -51,6 +53,7 @@ BINDS: dict[str, Callable[[], Bind]] = {
     "unix-abstract": AbstractUnixBind,
     "tcp": TcpBind,
     "stdio": StdioBind,
+    "shm": ShmBind,
 }
 """The built-in binds by name; on Linux the first is the default."""
 

@@ -31,6 +31,7 @@ KINDS = (
     "add-duplicate-service", "define-duplicate-namespace", "define-unmarshalable-manifest", "bind-nil",
 )  # fmt: skip
 USAGE = 2
+STRING = rb'"(?:[^"\\]|\\.)*"'
 
 
 class Unsupported(Exception):
@@ -209,23 +210,43 @@ def instruction_decoder() -> Callable[[bytes], Any]:
     def decode(line: bytes) -> Any:
         try:
             return quick(line)
-        except msgspec.DecodeError:
-            # Lone surrogates, which msgspec does not read, and the standard library does.
+        except (msgspec.DecodeError, RecursionError):
+            # Lone surrogates, which msgspec does not read, or an argument nested too deeply for it.
             import json
+            import re
 
-            found = json.loads(line)
-            for name in ("id", "args"):
-                value = found.get(name)
-                found[name] = [raw(each) for each in value] if isinstance(value, list) else raw(value)
-            found["is_async"] = found.pop("async", False)
-            return kind(**found)
-
-    def raw(value: Any) -> Any:
-        import json
-
-        return msgspec.Raw(json.dumps(value).encode())
+            instruction: Any = kind()
+            for member in parts(line):
+                key = re.match(STRING, member)
+                assert key is not None, member
+                name, value = json.loads(key[0]), member[key.end() :].lstrip().removeprefix(b":")
+                if name == "id":
+                    instruction.id = msgspec.Raw(value)
+                elif name == "args":
+                    instruction.args = [msgspec.Raw(each) for each in parts(value)]
+                elif name == "async":
+                    instruction.is_async = json.loads(value)
+                elif hasattr(instruction, name):
+                    setattr(instruction, name, json.loads(value))
+            return instruction
 
     return decode
+
+
+def parts(text: bytes) -> list[bytes]:
+    """Return the items of a JSON array or the members of an object, as they are written, whatever is inside of them."""
+    import re
+
+    found: list[bytes] = []
+    depth = begin = 0
+    for token in re.finditer(STRING + rb"|[][{},]", text):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token[0], 0)
+        if depth == 1 and begin == 0:
+            begin = token.end()
+        elif depth == 0 or (depth == 1 and token[0] == b","):
+            found.append(text[begin : token.start()].strip())
+            begin = token.end()
+    return [each for each in found if each]
 
 
 def carry_out(instruction: Any) -> bytes:
@@ -334,14 +355,14 @@ def given(raw: Any, of: Any) -> Any:
             if constructor == "map":
                 members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
                 return {name: given(each, inner) for name, each in members.items()}
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return untyped(raw)
         return None if bytes(raw) == b"null" else given(raw, inner)
     kind = {"bytes": bytes, "float32": float, "float64": float, "point": point()}.get(of)
     if kind is not None:
         try:
             return msgspec.json.decode(raw, type=kind)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return untyped(raw)
     return untyped(raw)
 
@@ -352,10 +373,29 @@ def untyped(raw: Any) -> Any:
 
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         import json
 
         return json.loads(bytes(raw))
+    except RecursionError:
+        return deep(bytes(raw))
+
+
+def deep(text: bytes) -> Any:
+    """Return a JSON value that is nested too deeply for those who read recursively."""
+    import json
+    import re
+
+    open_: list[list[Any]] = [[]]
+    for token in re.finditer(STRING + rb"|[][{}]|[^][{}:,\s\"]+", text):
+        if token[0] in (b"[", b"{"):
+            open_.append([])
+        elif token[0] in (b"]", b"}"):
+            items = open_.pop()
+            open_[-1].append(items if token[0] == b"]" else dict(zip(items[::2], items[1::2], strict=True)))
+        else:
+            open_[-1].append(json.loads(token[0]))
+    return open_[0][0]
 
 
 def consumer_misuse(kind: str, namespace: str, name: str) -> None:

@@ -110,6 +110,13 @@ def test_info_fails(start_host: Any, each: dict[str, Any]) -> None:
     _refused(start_host(info=each), "`info` failed or printed no manifest")
 
 
+@case("EXE-03")
+def test_no_such_command(start_host: Any) -> None:
+    """A plugin without a command of the type that the host is after is a failure with a reason, and not executed."""
+    commands = [{"path": ["scan"], "type": "another-type", "data": None}]
+    _refused(start_host(info={"manifest": {"commands": commands}}), "the plugin has no such command")
+
+
 def _files(folder: Path) -> dict[str, Path]:
     """Plugins that cannot be executed."""
     found = {"not there": folder / "missing", "in a folder that is not there": folder / "none" / "plugin"}
@@ -169,7 +176,7 @@ SHAPES = {
 
 @case("EXE-04", each=SHAPES)
 def test_shape_of_the_manifest(start_host: Any, each: dict[str, Any]) -> None:
-    """A manifest in several writes, with white space, in lines, with members that nobody knows, or longer than a pipe holds."""
+    """A manifest in several writes, with white space, in lines, with unknown members, or longer than a pipe holds."""
     host = start_host(info=each)
     host.connect()
     host.goes_on()
@@ -195,7 +202,7 @@ def test_standard_streams(host: Any, each: tuple[str]) -> None:
                 raise Fault(f"the plugin was started with standard {name} closed", expected="open", seen="closed")
 
 
-@case("EXE-05")
+@case("EXE-05", needs=("streams",))
 def test_standard_streams_are_not_the_connection(host: Any) -> None:
     """None of the plugin's standard streams is one end of the connection."""
     for name, found in zip(("input", "output", "error"), host.hello()["streams"], strict=True):

@@ -178,7 +178,7 @@ def test_not_base64(host: Any) -> None:
 
 
 BUILT: list[tuple[Type, list[Any]]] = [
-    ({"list": "int64"}, [[], [1], [3, 1, 2], list(range(-500, 500)), [2**63 - 1, -(2**63)]]),
+    ({"list": "int64"}, [[], [1], [3, 1, 2], list(range(-500, 500)), [2**63 - 1, -(2**63), 2**53 + 1]]),
     ({"list": "string"}, [[], [""], ["b", "a", "ä", "b"], TEXTS]),
     ({"list": "bool"}, [[], [True, False, True]]),
     ({"list": "float64"}, [[], FLOATS]),
@@ -191,7 +191,7 @@ BUILT: list[tuple[Type, list[Any]]] = [
     ({"list": {"optional": "int64"}}, [[], [None], [1, None, 2]]),
     (
         {"map": "int64"},
-        [{}, {"a": 1}, {"": -1, "ä": 2, "a b": 3, "1": 4}, {str(i): i for i in range(500)}],
+        [{}, {"a": 2**53 + 1, "b": -(2**63)}, {"": -1, "ä": 2, "a b": 3, "1": 4}, {str(i): i for i in range(500)}],
     ),
     ({"map": "string"}, [{}, {text[:100]: text for text in TEXTS}]),
     ({"map": "any"}, [{}, {str(i): value for i, value in enumerate(ANYTHING)}]),
@@ -200,7 +200,7 @@ BUILT: list[tuple[Type, list[Any]]] = [
     ({"map": "point"}, [{}, {"p": POINTS[0]}]),
 ]
 OPTIONAL: list[tuple[Type, list[Any]]] = [
-    ({"optional": "int64"}, [None, 0, 5, 2**63 - 1]),
+    ({"optional": "int64"}, [None, 0, -1, 5, 2**53 + 1, 2**63 - 1]),
     ({"optional": "string"}, [None, "", "text"]),
     ({"optional": "bool"}, [None, False, True]),
     ({"optional": "float64"}, [None, 0.0, 1.5]),

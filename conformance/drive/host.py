@@ -98,7 +98,7 @@ class HostSession(Session):
             )
         fds, self.probe.fds = self.probe.fds, []
         self.ends = [[seen.st_dev, seen.st_ino] for seen in map(os.fstat, fds)]
-        self.wire.attach(fds[0], fds[1] if len(fds) > 1 else os.dup(fds[0]))
+        self.wire.attach(fds[0], fds[-1])
 
     def open(self, *, writer_first: bool = False) -> None:
         """Have a probe that was started with ``opens=False`` open its URLs after all, and take the connection over."""
@@ -110,11 +110,6 @@ class HostSession(Session):
         """The URLs that the host gave on the command line."""
         words = self.hello()["argv"]
         return [words[i + 1] for i, word in enumerate(words[:-1]) if word == "--host"]
-
-    def need_two_streams(self) -> None:
-        """Raises Unsupported where reader and writer are one stream, which cannot be closed by halves."""
-        if len(self.urls()) < 2:
-            raise Unsupported("this bind is a single duplex stream; one direction of it cannot be closed alone")
 
     def tell(self, **order: Any) -> None:
         """Give the probe an order."""
@@ -328,6 +323,12 @@ class HostSession(Session):
         """Expect the host to end the connection and, although the plugin then exits 0, to report a failure."""
         with self.trying(why):
             self.eof("end of file on the connection, which the host ends")
+            if self.probe.gone:
+                raise Fault(
+                    "the host killed its plugin instead of ending the connection",
+                    expected="end of file",
+                    seen="the plugin's death",
+                )
         self.leave(0)
         self.ended(why=f"{why}, and the plugin exits 0", success=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance.case import catalogue, matches
+from conformance.matrix import EVERYWHERE, ONCE, everywhere, once
 from conformance.requirements import Level, all_requirements
 from conformance.settings import Settings, UsageError
 
@@ -53,6 +54,16 @@ def test_ids_of_variants_are_unique() -> None:
 )
 def test_patterns(pattern: str, case_id: str, expected: bool) -> None:
     assert matches(pattern, case_id) is expected
+
+
+@pytest.mark.parametrize("pattern", [*EVERYWHERE, *ONCE])
+def test_what_is_said_of_the_matrix_names_cases(pattern: str) -> None:
+    assert any(matches(pattern, case_id) for case in catalogue().values() for case_id in case.ids)
+
+
+def test_nothing_is_run_both_everywhere_and_once() -> None:
+    ids = [case_id for case in catalogue().values() for case_id in case.ids]
+    assert [case_id for case_id in ids if everywhere(case_id) and once(case_id)] == []
 
 
 @pytest.mark.parametrize(

@@ -199,16 +199,25 @@ def plugin(script: Callable[..., str]) -> Callable[..., str]:
     return write
 
 
+def join_all_but(threads: set[threading.Thread]) -> None:
+    """Wait until only these threads are left, whatever others start in the meantime."""
+    deadline = time.monotonic() + PATIENCE
+    while others := set(threading.enumerate()) - threads:
+        for thread in others:
+            # One that is just being started is listed already, and cannot be joined yet. Whoever starts it is
+            # among the others, too, and does not end before it runs; so with the next look it is joined.
+            if thread.is_alive():
+                thread.join(max(0.0, deadline - time.monotonic()))
+        assert time.monotonic() < deadline, f"left behind: {others}"
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fail where a test leaves a descriptor, a child or, a moment later, a thread behind."""
     fds = set(os.listdir("/proc/self/fd"))
     threads = set(threading.enumerate())
     yield
-    deadline = time.monotonic() + PATIENCE
-    for thread in set(threading.enumerate()) - threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-        assert not thread.is_alive(), f"{thread} is left behind"
+    join_all_but(threads)
     assert set(os.listdir("/proc/self/fd")) - fds == set()
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

@@ -20,6 +20,8 @@ SPIN_SECONDS = 60e-6
 PATIENCE = 3
 LONGEST_PAUSE = 1 << 10
 LINGER_SECONDS = 1.0
+LINGER_BYTES = 2 * 1024 * 1024
+"""More than a pipe holds: so much is read after `wake` however long that takes."""
 
 
 class Spinner:
@@ -83,6 +85,7 @@ class Channel:
         self._spinner = Spinner()
         self._size = READ_SIZE
         self._deadline = 0.0
+        self._left_behind = 0
         self._closed = False
         self._waking = threading.Lock()
         self.woken = False
@@ -120,9 +123,11 @@ class Channel:
                 return b""
             if not self._spinner.until(self._reader.ready) and self._reader.arm():
                 self._to_read.poll()
-        if self.woken and time.monotonic() > self._deadline:
-            # The plugin is gone, but somebody else goes on writing in its name; that is nobody's request.
-            return b""
+        if self.woken:
+            self._left_behind += len(data)
+            if self._left_behind > LINGER_BYTES and time.monotonic() > self._deadline:
+                # The plugin is gone, but somebody else goes on writing in its name; that is nobody's request.
+                return b""
         if self._held and data:
             self.release()
         if len(data) == self._size:

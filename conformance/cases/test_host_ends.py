@@ -68,10 +68,9 @@ def test_success(host: Any, each: Callable[[Any], None]) -> None:
     host.ended(why="the plugin closed the connection and exited 0", success=True)
 
 
-@case("END-06")
+@case("END-06", needs=("halves",))
 def test_success_after_closing_by_halves(host: Any) -> None:
     """A plugin that first closes its writing end, reads what is left, and exits 0 is a success."""
-    host.need_two_streams()
     sequences = [host.call("echo", i) for i in range(5)]
     host.wire.close(read=False)
     for i, sequence in enumerate(sequences):
@@ -197,10 +196,9 @@ def test_killed_before_opening(start_host: Any) -> None:
     host.ended(why="the plugin was killed before it opened its connection", success=False)
 
 
-@case("END-12")
+@case("END-12", needs=("halves",))
 def test_writing_end_closed(host: Any) -> None:
     """Quick, slow, large and failing calls are answered after the plugin has closed its writing end."""
-    host.need_two_streams()
     slow = host.call("sleep", 200)
     large = host.call("blob", 500_000)
     failing = host.call("fail", "no")
@@ -240,10 +238,9 @@ def test_death_with_large_replies_unread(host: Any) -> None:
     host.ended(why="the plugin stopped reading, then was killed", success=False)
 
 
-@case("END-13")
+@case("END-13", needs=("reading",))
 def test_reading_end_closed(host: Any) -> None:
     """A plugin closes its reading end with calls open, then exits 0: nothing hangs, and the host is not killed."""
-    host.need_two_streams()
     host.goes_on()
     for i in range(20):
         host.call("blob", 100_000 + i)

@@ -29,7 +29,12 @@ MANIFEST = {
         {
             "path": ["conformance", "run"],
             "type": "conformance-plugin",
-            "data": {"contract": 1, "schemes": ["file"], "types": ["any"], "features": []},
+            "data": {
+                "contract": 1,
+                "schemes": ["file", "fd", "unix", "unix-abstract", "tcp", "stdio"],
+                "types": ["any"],
+                "features": [],
+            },
         }
     ],
 }
@@ -47,11 +52,11 @@ def streams() -> list[list[int] | None]:
     return found
 
 
-def hello(config: dict[str, Any], phase: str, found: list[list[int] | None]) -> socket.socket:
+def hello(config: dict[str, Any], phase: str, found: list[list[int] | None], more: dict[int, str]) -> socket.socket:
     """Report to the suite; the socket stays open as long as the process lives."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     sock.connect(config["rendezvous"])
-    report = {"phase": phase, "pid": os.getpid(), "argv": sys.argv[2:], "streams": found}
+    report = {"phase": phase, "pid": os.getpid(), "argv": sys.argv[2:], "streams": found, "descriptors": more}
     sock.send(json.dumps(report).encode())
     return sock
 
@@ -87,14 +92,9 @@ def die(name: str) -> None:
     time.sleep(60)  # the signal is on its way
 
 
-def path_of(url: str) -> bytes:
-    """The path of a file URL."""
-    scheme, _, rest = url.partition(":")
-    if scheme.lower() != "file":
-        raise ValueError(f"not a file URL: {url}")
-    if rest.startswith("//"):
-        rest = "/" + rest[2:].partition("/")[2]
-    raw, out, at = rest.encode(), bytearray(), 0
+def decode(text: str) -> bytes:
+    """The bytes of a percent-encoded text."""
+    raw, out, at = text.encode(), bytearray(), 0
     while at < len(raw):
         if raw[at : at + 1] == b"%":
             out.append(int(raw[at + 1 : at + 3], 16))
@@ -105,13 +105,89 @@ def path_of(url: str) -> bytes:
     return bytes(out)
 
 
+def path_of(rest: str) -> bytes:
+    """The path of a URL without its scheme."""
+    if rest.startswith("//"):
+        rest = "/" + rest[2:].partition("/")[2]
+    return decode(rest)
+
+
+def open_file(rest: str, flags: int) -> list[int]:
+    """Open a path."""
+    return [os.open(path_of(rest), flags | os.O_NOCTTY)]
+
+
+def open_fd(rest: str, flags: int) -> list[int]:
+    """Inherited descriptors, as they are."""
+    return [os.dup(int(number)) for number in rest.split(",")]
+
+
+def open_stdio(rest: str, flags: int) -> list[int]:
+    """Standard input and output, which are then others."""
+    fds = [os.dup(0), os.dup(1)]
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    os.close(null)
+    return fds
+
+
+def open_unix(rest: str, flags: int) -> list[int]:
+    """Connect to a socket at a path."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(path_of(rest))
+    return [sock.detach()]
+
+
+def open_abstract(rest: str, flags: int) -> list[int]:
+    """Connect to a socket with an abstract name."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(b"\0" + decode(rest))
+    return [sock.detach()]
+
+
+def open_tcp(rest: str, flags: int) -> list[int]:
+    """Connect to a port of this machine, and say the nonce."""
+    place, _, query = rest[2:].partition("?")
+    host, _, port = place.rstrip("/").rpartition(":")
+    host = host.strip("[]")
+    nonce = b""
+    for word in query.split("&"):
+        name, _, value = word.partition("=")
+        if name == "noncefile":
+            with open(decode(value), "rb") as file:
+                nonce = file.read()
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    sock.connect((host, int(port)))
+    sock.sendall(nonce)
+    return [sock.detach()]
+
+
+SCHEMES = {
+    "file": open_file,
+    "fd": open_fd,
+    "unix": open_unix,
+    "unix-abstract": open_abstract,
+    "tcp": open_tcp,
+    "stdio": open_stdio,
+}
+
+
+def open_one(url: str, flags: int) -> list[int]:
+    """The descriptors of one URL."""
+    scheme, _, rest = url.partition(":")
+    if scheme.lower() not in SCHEMES:
+        raise ValueError(f"no such scheme: {url}")
+    return SCHEMES[scheme.lower()](rest.partition("#")[0], flags)
+
+
 def open_streams(urls: list[str], order: str) -> list[int]:
     """The descriptors of one duplex stream, or of two one-way streams: the one to read, then the one to write."""
     if len(urls) == 1:
-        return [os.open(path_of(urls[0]), os.O_RDWR | os.O_NOCTTY)]
+        return open_one(urls[0], os.O_RDWR)
     how = {0: os.O_RDONLY, 1: os.O_WRONLY}
-    fds = {i: os.open(path_of(urls[i]), how[i]) for i in ((1, 0) if order == "writer-first" else (0, 1))}
-    return [fds[0], fds[1]]
+    fds = {i: open_one(urls[i], how[i]) for i in ((1, 0) if order == "writer-first" else (0, 1))}
+    return fds[0] + fds[1]
 
 
 def connect(urls: list[str], order: str, sock: socket.socket) -> None:
@@ -122,17 +198,28 @@ def connect(urls: list[str], order: str, sock: socket.socket) -> None:
         sock.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         os._exit(98)
     socket.send_fds(sock, [json.dumps({"opened": len(fds)}).encode()], fds)
-    for name in os.listdir("/proc/self/fd"):  # also inherited ones: the suite alone holds the connection now
-        if int(name) > 2 and int(name) != sock.fileno():
-            try:
-                os.close(int(name))
-            except OSError:
-                continue
+    for fd in inherited():  # the suite alone holds the connection now
+        if fd != sock.fileno():
+            os.close(fd)
+
+
+def inherited() -> list[int]:
+    """The open descriptors but the standard streams."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            os.fstat(int(name))
+        except OSError:  # that of the listing itself
+            continue
+        if int(name) > 2:
+            found.append(int(name))
+    return sorted(found)
 
 
 def main() -> None:
     """Do as told."""
     found = streams()  # before anything is opened: the first free descriptors are those of closed streams
+    more = {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in inherited()}
     for fd in (0, 1, 2):
         if found[fd] is None:
             os.open(os.devnull, os.O_RDWR)
@@ -140,8 +227,8 @@ def main() -> None:
         config = json.load(file)
     words = sys.argv[2:]
     if words == ["info"]:
-        info(config, hello(config, "info", found))
-    sock = hello(config, "run", found)
+        info(config, hello(config, "info", found, more))
+    sock = hello(config, "run", found, more)
     urls = [words[i + 1] for i, word in enumerate(words[:-1]) if word == "--host"]
     if config.get("open", True):
         connect(urls, "reader-first", sock)

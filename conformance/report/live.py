@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from conformance.outcomes import Outcome
 from conformance.report.failure import failure_lines
-from conformance.report.table import build_table, closing_lines, unsupported_lines
+from conformance.report.table import build_tables, closing_lines, unsupported_lines
 from conformance.results import Row
 
 _QUIET = (Outcome.PASSED, Outcome.UNSUPPORTED, Outcome.NOT_RUN)
@@ -47,7 +47,8 @@ class Live:
             self._progress.update(self._task, completed=min(self._done, self._total), description=row.case)
         if row.outcome not in _QUIET:
             first = row.message.splitlines()[0] if row.message else ""
-            self._print(f"{row.outcome.upper()} {row.case} on {row.testee}: {first}")
+            over = f" over {row.scheme}" if row.scheme else ""
+            self._print(f"{row.outcome.upper()} {row.case} on {row.testee}{over}: {first}")
         elif self._progress is None and self._done % 50 == 0:
             self._print(f"{self._done} of {self._total} cases done")
 
@@ -60,7 +61,7 @@ def show_end(console: Console, rows: list[Row], *, failures: bool = True) -> Non
     for row in rows:
         if failures and row.outcome not in (*_QUIET, Outcome.XFAILED):
             console.print("\n".join(failure_lines(row)) + "\n", markup=False, highlight=False, soft_wrap=True)
-    if rows:
-        console.print(build_table(rows))
+    for table in build_tables(rows):
+        console.print(table, "")
     for line in (*unsupported_lines(rows), *closing_lines(rows)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

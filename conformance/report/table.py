@@ -1,4 +1,4 @@
-"""The final table: requirement group by subject, at a glance."""
+"""The final tables: requirement group by way of connecting, at a glance."""
 
 from __future__ import annotations
 
@@ -27,23 +27,41 @@ _MARKS: list[tuple[str, str, str]] = [
 ]
 
 
-def build_table(rows: Sequence[Row]) -> Table:
-    """The table: a row for each requirement group, a column for each testee, side and scheme."""
-    columns = list(dict.fromkeys((row.testee, row.side, row.scheme) for row in rows))
-    cells: dict[tuple[str, tuple[str, str, str]], Counter[str]] = {}
+WIDEST = 12
+"""Columns that a table may have before each testee gets one of its own."""
+
+
+def build_tables(rows: Sequence[Row]) -> list[Table]:
+    """The tables of each side: a row for each requirement group, a column for each testee and way of connecting."""
+    tables: list[Table] = []
+    for side in dict.fromkeys(row.side for row in rows):
+        of_side = [row for row in rows if row.side == side]
+        testees = list(dict.fromkeys(row.testee for row in of_side))
+        if len({(row.testee, row.scheme) for row in of_side}) <= WIDEST:
+            tables.append(_table(f"{side} side", of_side, testees))
+        else:
+            tables += [
+                _table(f"{side} side", [row for row in of_side if row.testee == name], [name]) for name in testees
+            ]
+    return tables
+
+
+def _table(title: str, rows: Sequence[Row], testees: Sequence[str]) -> Table:
+    columns = list(dict.fromkeys((row.testee, row.scheme) for row in rows))
+    cells: dict[tuple[str, tuple[str, str]], Counter[str]] = {}
     for row in rows:
         for group in dict.fromkeys(id_.partition("-")[0] for id_ in row.requirements):
-            key = (group, (row.testee, row.side, row.scheme))
-            cells.setdefault(key, Counter())[_kind(row)] += 1
+            cells.setdefault((group, (row.testee, row.scheme)), Counter())[_kind(row)] += 1
     groups = {id_.partition("-")[0]: req.group for id_, req in all_requirements().items()}
+    one = testees[0] if len(testees) == 1 else ""
     table = Table(title=None, show_edge=False, pad_edge=False)
-    table.add_column("requirements")
-    for testee, side, scheme in columns:
-        table.add_column(f"{testee}\n{side}{f' {scheme}' if scheme else ''}", justify="right")
-    for group, title in groups.items():
+    table.add_column(f"{title}{f' of {one}' if one else ''}")
+    for testee, scheme in columns:
+        table.add_column(scheme or "-" if one else f"{testee}\n{scheme}", justify="right")
+    for group, name in groups.items():
         found = [cells.get((group, column)) for column in columns]
         if any(found):
-            table.add_row(f"{group} {title}", *[_cell(counter) for counter in found])
+            table.add_row(f"{group} {name}", *[_cell(counter) for counter in found])
     return table
 
 
@@ -92,9 +110,9 @@ def unsupported_lines(rows: Iterable[Row]) -> list[str]:
 def table_lines(rows: Sequence[Row], testees: Sequence[Testee]) -> list[str]:
     """Table and counts as plain lines."""
     buffer = io.StringIO()
-    width = 40 + 30 * max(1, len({(row.testee, row.side, row.scheme) for row in rows}))
-    console = Console(file=buffer, width=max(100, width), color_system=None, highlight=False)
-    console.print(build_table(rows))
+    console = Console(file=buffer, width=200, color_system=None, highlight=False)
+    for table in build_tables(rows):
+        console.print(table, "")
     names = [f"testee {testee.name}: {testee.command}" for testee in testees]
     return [
         line.rstrip()

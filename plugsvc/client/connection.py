@@ -43,8 +43,8 @@ from threading import get_ident
 
 from ..errors import CallTimeout, ConnectionLost, ProtocolError, ServiceError
 from ..openers import Duplex
+from ..openers.looking import Looking
 from ..wire import MAX_DEPTH, MAX_MESSAGE, MAX_SEQUENCE, Reply, ReplyReader, join_call, request_prefix
-from .looking import Looking
 
 __all__ = ["Connection"]
 

@@ -10,54 +10,16 @@ import time
 from collections.abc import Callable, Sequence
 
 from ..errors import ProtocolError
+from ..openers.looking import Looking
 from ..openers.stream import Duplex, FdStream
 
 __all__ = ["Channel", "block_sigpipe"]
 
 READ_SIZE = 64 * 1024
 LARGE_READ = 1024 * 1024
-SPIN_SECONDS = 60e-6
-PATIENCE = 3
-LONGEST_PAUSE = 1 << 10
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 2 * 1024 * 1024
 """More than a pipe holds: so much is read after `wake` however long that takes."""
-
-
-class Spinner:
-    """Decides whether trying again for a moment beats going to sleep.
-
-    A sleep and a wake-up cost more than a small call, so a reader that was answered quickly the last times
-    tries for a short while. After some vain attempts in a row it pauses, each time twice as long; one success
-    ends that.
-    """
-
-    def __init__(self) -> None:
-        cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        # On one CPU the peer cannot run while we try.
-        self._useful = cpus > 1
-        self._misses = 0
-        self._pause = 0
-
-    def until(self, ready: Callable[[], bool]) -> bool:
-        """Try `ready` for a short while; return whether it came true."""
-        if not self._useful:
-            return False
-        if self._pause > 0:
-            self._pause -= 1
-            return False
-        end = time.perf_counter() + SPIN_SECONDS
-        while True:
-            for _ in range(8):
-                if ready():
-                    self._misses = 0
-                    return True
-            if time.perf_counter() > end:
-                break
-        self._misses += 1
-        if self._misses >= PATIENCE:
-            self._pause = min(1 << (self._misses - PATIENCE), LONGEST_PAUSE)
-        return False
 
 
 class Channel:
@@ -82,7 +44,7 @@ class Channel:
         self._writer_gone.register(self._writer.fileno(), 0)
         for poll in (self._to_read, self._to_write, self._writer_gone):
             poll.register(self._wake_read, select.POLLIN)
-        self._spinner = Spinner()
+        self._look = Looking().until
         self._size = READ_SIZE
         self._deadline = 0.0
         self._left_behind = 0
@@ -121,7 +83,7 @@ class Channel:
                 raise self._violation
             if self.woken:
                 return b""
-            if not self._spinner.until(self._reader.ready) and self._reader.arm():
+            if not self._look(self._reader.ready) and self._reader.arm():
                 self._to_read.poll()
         if self.woken:
             self._left_behind += len(data)

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from plugsvc.client.looking import TRIES
 from plugsvc.errors import CallTimeout, ConnectionLost, ServiceError
+from plugsvc.openers.looking import TRIES
 
 from .hosts import DEADLINE, FORKING, PREFIX, PipeHost, call, lost
 

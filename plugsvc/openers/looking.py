@@ -1,9 +1,9 @@
 """Looking for input for a moment before going to sleep.
 
-A sleep and the wake-up after it cost more than a small call, so where the host answers quickly it is cheaper
-to look again and again until the reply is there. That is wrong when the host is slow, when there is one CPU
-only, and when other processes want this one: then a process that sleeps is served first. So it is tried as
-long as it pays off.
+A sleep and the wake-up after it cost more than a small call, so where the other side is quick it is cheaper to
+look again and again until its message is there. That is wrong when it is slow, when there is one CPU only, and
+when other processes want this one: then a process that sleeps is served first. So it is tried as long as it
+pays off.
 """
 
 from __future__ import annotations

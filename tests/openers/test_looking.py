@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from plugsvc.client.looking import MISSES, PAUSE, PAUSE_MAX, SPAN, TRIES, Looking
+from plugsvc.openers.looking import MISSES, PAUSE, PAUSE_MAX, SPAN, TRIES, Looking
 
 
 def counted(results: Iterator[bool]) -> tuple[list[int], Callable[[], bool]]:
@@ -35,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         now[0] += now[1]
         return now[0]
 
-    monkeypatch.setattr("plugsvc.client.looking.time.monotonic", monotonic)
+    monkeypatch.setattr("plugsvc.openers.looking.time.monotonic", monotonic)
     return now
 
 

@@ -131,19 +131,19 @@ def exchange(plugin: Plugin, data: bytes) -> bytes:
 
 
 def test_both_write_more_than_the_buffers_hold_before_anybody_reads(offer: Offer) -> None:
-    data = os.urandom(1 << 16) * 64  # 4 MiB, each way
+    data = os.urandom(1 << 16) * 128  # 8 MiB, each way: a TCP sender alone may buffer 4
     with started(
         offer,
         """
         duplex = open_stream(urls)
-        rest = memoryview(b"p" * (4 << 20))
+        rest = memoryview(b"p" * (8 << 20))
         # Up to the brim, as the host does, before the first byte is read.
         while count := duplex.writer.write(rest):
             rest = rest[count:]
         say("full", len(rest) > 0)
-        got = b""
+        got = bytearray()
         poll = select.poll()
-        while rest or len(got) < 4 << 20:
+        while rest or len(got) < 8 << 20:
             poll.register(duplex.reader.fileno(), select.POLLIN)
             poll.register(duplex.writer.fileno(), select.POLLOUT if rest else 0)
             if duplex.reader is duplex.writer:

@@ -159,6 +159,8 @@ def unix_abstract(directory: Path) -> Offer:
 
 def _tcp(directory: Path, family: int, host: str, nonce: bytes) -> Offer:
     listener = socket.socket(family)
+    # Else the buffers of the loopback grow with what is sent, to several megabytes.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     listener.bind((host.strip("[]"), 0))
     listener.listen()
     url = f"tcp://{host}:{listener.getsockname()[1]}"

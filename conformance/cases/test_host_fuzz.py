@@ -10,7 +10,7 @@ from conformance.case import case
 from conformance.fuzz import values
 from conformance.fuzz.batches import Batch, batches, enclosed, plans, safe_as_any
 from conformance.fuzz.engine import Fuzz
-from conformance.fuzz.styles import DAMAGE, Damage, Talk, pieces, talks
+from conformance.fuzz.styles import DAMAGE, PLACE, Damage, Talk, in_place, pieces, talks
 from conformance.oracle import strict
 from conformance.oracle.values import SCALARS, Type, type_name
 from conformance.outcomes import Fault
@@ -84,7 +84,10 @@ def test_values(fuzz_host: Fuzz) -> None:
 
 def stream_of(talk: Talk, first: int) -> list[bytes]:
     """The messages of a talk: each value to be echoed."""
-    return [style.write(message(first + i, "echo", [value])) for i, (value, style) in enumerate(talk.turns())]
+    return [
+        in_place(style.write(message(PLACE, "echo", [value])), first + i)
+        for i, (value, style) in enumerate(talk.turns())
+    ]
 
 
 @case("FUZ-02", generated=True)
@@ -94,8 +97,8 @@ def test_framing(fuzz_host: Fuzz) -> None:
     def run(host: Any, talk: Talk) -> int:
         turns = talk.turns()
         first = host.reserve(len(turns))
-        for piece in pieces(b"".join(stream_of(talk, first)), talk.cuts):
-            host.send(piece)
+        for piece in pieces(b"".join(stream_of(talk, first)), talk.cuts, most=64):
+            host.deliver(piece)
         for i, (value, _) in enumerate(turns):
             host.results(first + i, value)
         return len(turns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Any
 
 from hypothesis import strategies as st
@@ -71,16 +72,25 @@ class _Writer:
         return '"' + "".join(f"\\u{code:04{'x' if self._next() % 2 else 'X'}}" for code in codes) + '"'
 
 
+PLACE = 10**19
+"""Stands for a sequence in a message of which the sequence is not known yet; no drawn number is as large."""
+
+
+def in_place(written: bytes, sequence: int) -> bytes:
+    """The message with its sequence at the `PLACE`, and white space up to the same length for every sequence."""
+    return written.replace(b"%d" % PLACE, (b"%d" % sequence).ljust(20), 1)
+
+
 STYLES = st.builds(Style, st.binary(max_size=24), st.booleans(), st.booleans())
 
 CUTS = st.lists(st.integers(1, 60), max_size=12)
-"""Sizes of the pieces in which bytes are sent; what is left goes in one piece."""
+"""Sizes of the pieces in which bytes are sent."""
 
 
-def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
-    """The data in pieces of these sizes, and a last one of what is left."""
+def pieces(data: bytes, cuts: list[int], most: int = 16) -> list[bytes]:
+    """The data in pieces of these sizes, over and over, and a last one of what is left, ``most`` pieces in all."""
     found, at = [], 0
-    for size in cuts:
+    for size in islice(cycle(cuts), most - 1):
         found.append(data[at : at + size])
         at += size
     found.append(data[at:])

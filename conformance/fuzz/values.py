@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import functools
+import math
+import struct
 from typing import Any
 
 from hypothesis import strategies as st
@@ -44,8 +46,16 @@ TEXT = st.one_of(
 KEYS = st.one_of(st.sampled_from(_FIELDS), TEXT)
 
 _FLOAT_EDGES = [0.0, -0.0, 5e-324, -5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.1, 1e21, 1e-7, 1e22, 3.0]
-FLOAT64 = st.one_of(st.sampled_from(_FLOAT_EDGES), st.floats(allow_nan=False, allow_infinity=False))
-FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False).map(to_float32)
+
+
+def _patterns(form: str) -> st.SearchStrategy[float]:
+    """Finite floats of any bit pattern: those that hypothesis draws by itself are mostly round."""
+    size = struct.calcsize(form)
+    return st.binary(min_size=size, max_size=size).map(lambda data: struct.unpack(form, data)[0]).filter(math.isfinite)
+
+
+FLOAT64 = st.one_of(st.sampled_from(_FLOAT_EDGES), st.floats(allow_nan=False, allow_infinity=False), _patterns(">d"))
+FLOAT32 = st.one_of(st.floats(width=32, allow_nan=False, allow_infinity=False).map(to_float32), _patterns(">f"))
 
 _SAFE = (1 << 53) - 1
 SAFE_INTEGERS = st.one_of(st.sampled_from([0, -1, 1, _SAFE, -_SAFE, 1 << 31, 1 << 32]), st.integers(-_SAFE, _SAFE))
@@ -56,7 +66,18 @@ def integers(name: str) -> st.SearchStrategy[int]:
     """Integers of a named type, its limits and what is next to them more often than not."""
     low, high = INTEGER_RANGES[name]
     edges = [value for value in (low, low + 1, -1, 0, 1, high - 1, high) if low <= value <= high]
-    return st.one_of(st.sampled_from(edges), st.integers(low, high))
+    return st.one_of(st.sampled_from(edges), st.integers(low, high), _evenly(low, high))
+
+
+def _evenly(low: int, high: int) -> st.SearchStrategy[int]:
+    """Integers of any bit pattern: those that hypothesis draws by itself are mostly small."""
+    span = high - low + 1
+
+    def wrap(data: bytes) -> int:
+        value = int.from_bytes(data, "big") % span
+        return value if value <= high else value - span
+
+    return st.binary(min_size=8, max_size=8).map(wrap)
 
 
 def beyond(name: str) -> st.SearchStrategy[int]:

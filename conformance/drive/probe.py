@@ -146,19 +146,25 @@ def open_abstract(rest: str, flags: int) -> list[int]:
     return [sock.detach()]
 
 
-def open_tcp(rest: str, flags: int) -> list[int]:
-    """Connect to a port of this machine, and say the nonce."""
+def tcp_parts(rest: str) -> tuple[int, tuple[str, int], bytes | None]:
+    """Family and address of a port, and the path of the nonce's file."""
     place, _, query = rest[2:].partition("?")
     host, _, port = place.rstrip("/").rpartition(":")
     host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    values = [value for name, _, value in (word.partition("=") for word in query.split("&")) if name == "noncefile"]
+    return family, (host, int(port)), decode(values[0]) if values else None
+
+
+def open_tcp(rest: str, flags: int) -> list[int]:
+    """Connect to a port of this machine, and say the nonce."""
+    family, address, path = tcp_parts(rest)
     nonce = b""
-    for word in query.split("&"):
-        name, _, value = word.partition("=")
-        if name == "noncefile":
-            with open(decode(value), "rb") as file:
-                nonce = file.read()
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    sock.connect((host, int(port)))
+    if path is not None:
+        with open(path, "rb") as file:
+            nonce = file.read()
+    sock = socket.socket(family)
+    sock.connect(address)
     sock.sendall(nonce)
     return [sock.detach()]
 

@@ -148,6 +148,28 @@ class Child:
         threads = len(list(Path(f"/proc/{self.pid}/task").iterdir()))
         return f"alive (state {letter}, {share:.0f} % CPU, {threads} threads)"
 
+    def send_signal(self, name: str) -> None:
+        """Send a signal to the process itself, not to its children."""
+        os.kill(self.pid, getattr(signal, name))
+
+    def descriptors(self) -> list[str]:
+        """What the process has open, by the names of the kernel."""
+        found = []
+        for path in Path(f"/proc/{self.pid}/fd").iterdir():
+            try:
+                found.append(os.readlink(path))
+            except FileNotFoundError:  # closed in the meantime
+                continue
+        return sorted(found)
+
+    def seconds(self) -> float:
+        """Processor time that the process has used so far."""
+        return _cpu_ticks(self.pid) / os.sysconf("SC_CLK_TCK")
+
+    def has_terminal(self) -> bool:
+        """Whether the process has a controlling terminal."""
+        return _stat(self.pid)[4] != "0"
+
     def dump_stacks(self) -> str:
         """Ask the runtime for the stacks of all threads (SIGABRT) and take what it prints; the process dies of it."""
         if self.ended:

@@ -97,6 +97,12 @@ class WireEnd:
         return self._channel is not None
 
     @property
+    def fileno(self) -> int:
+        """The descriptor that is read."""
+        assert self._channel is not None
+        return self._channel.fd
+
+    @property
     def eof(self) -> bool:
         """Whether the testee closed its writing end."""
         return self._channel is not None and self._channel.eof

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from conformance.drive.offers.base import Offer, file_url
-from conformance.drive.offers.pipes import devfd, fd_pair, fd_twice, fifo, procfs, single_pty, stdio
+from conformance.drive.offers.pipes import (
+    LateFifo,
+    devfd,
+    fd_pair,
+    fd_twice,
+    fifo,
+    late_fifo,
+    procfs,
+    single_pty,
+    stdio,
+)
 from conformance.drive.offers.sockets import Listening, fd, stdio_socket, tcp, tcp_ipv6, unix, unix_abstract
 
 __all__ = [
+    "LateFifo",
     "Listening",
     "Offer",
     "devfd",
@@ -15,6 +26,7 @@ __all__ = [
     "fd_twice",
     "fifo",
     "file_url",
+    "late_fifo",
     "procfs",
     "single_pty",
     "stdio",

@@ -10,9 +10,12 @@ import tempfile
 import termios
 import tty
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.drive.offers.base import Offer, file_url
+from conformance.drive.pump import Pump
+from conformance.drive.wire import WireEnd
 
 
 def procfs() -> Offer:
@@ -65,6 +68,32 @@ def fifo(name_in: str = "in", name_out: str = "out", spell: Callable[[str], str]
     suite_reads = os.open(str(Path(folder, name_out)), os.O_RDONLY | os.O_NONBLOCK)
     urls = [spell(str(Path(folder, name))) for name in (name_in, name_out)]
     return Offer(urls, suite_reads, suite_writes, copies=ends, folder=folder)
+
+
+@dataclass
+class LateFifo(Offer):
+    """Two named pipes that the suite does not open before it is told to."""
+
+    paths: tuple[str, str] = ("", "")
+
+    def begin(self, pump: Pump, wire: WireEnd) -> None:
+        """Nothing yet."""
+
+    def open(self, wire: WireEnd) -> None:
+        """Open both without waiting for the plugin."""
+        self.copies = [os.open(path, os.O_RDWR | os.O_NONBLOCK) for path in self.paths]
+        suite_writes = os.open(self.paths[0], os.O_WRONLY | os.O_NONBLOCK)
+        suite_reads = os.open(self.paths[1], os.O_RDONLY | os.O_NONBLOCK)
+        wire.attach(suite_reads, suite_writes, begun=self.settle)
+
+
+def late_fifo() -> LateFifo:
+    """Two named pipes in a private folder that nobody has opened."""
+    folder = tempfile.mkdtemp(prefix="conformance-")
+    paths = (str(Path(folder, "in")), str(Path(folder, "out")))
+    for path in paths:
+        os.mkfifo(path, 0o600)
+    return LateFifo([file_url(path) for path in paths], folder=folder, paths=paths)
 
 
 def single_pty() -> Offer:

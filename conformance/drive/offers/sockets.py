@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import socket
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -13,8 +16,32 @@ from urllib.parse import quote
 from conformance.drive.offers.base import Offer
 from conformance.drive.pump import Pump
 from conformance.drive.wire import WireEnd
+from conformance.outcomes import NotRun
 
 NONCE_SIZE = 32
+
+
+NOBODY = 65534
+"""A user who is neither root nor the one who runs the suite."""
+
+
+@contextmanager
+def acting_as(uid: int | None) -> Iterator[None]:
+    """Do something as another user, which only root can.
+
+    Raises:
+        NotRun: the suite does not run as root.
+    """
+    if uid is None:
+        yield
+        return
+    if os.geteuid() != 0:
+        raise NotRun("to act as another user, the suite has to be run by root")
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def fd() -> Offer:
@@ -88,8 +115,7 @@ class Listening(Offer):
             self.listener.close()
             self.listener = None
         if self.folder:
-            for path in Path(self.folder).iterdir():
-                path.unlink()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def discard(self) -> None:
         """Give everything back that the pump does not own."""
@@ -99,35 +125,39 @@ class Listening(Offer):
         super().discard()
 
 
-def unix(name: str = "socket") -> Listening:
-    """A socket in a private folder."""
+def unix(name: str = "socket", uid: int | None = None) -> Listening:
+    """A socket in a private folder; that of another user, at which that user listens, if ``uid`` is given."""
     folder = tempfile.mkdtemp(prefix="conformance-")
     path = str(Path(folder, name))
+    if uid is not None:
+        os.chown(folder, uid, -1)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    os.chmod(path, 0o600)
-    listener.listen()
+    with acting_as(uid):
+        listener.bind(path)
+        os.chmod(path, 0o600)
+        listener.listen()
     return Listening(["unix://" + quote(path)], folder=folder, listener=listener)
 
 
-def unix_abstract() -> Listening:
-    """A socket under an abstract name."""
-    name = f"conformance {os.getpid()} é {secrets.token_hex(8)}"
+def unix_abstract(name: str = "", uid: int | None = None) -> Listening:
+    """A socket under an abstract name that ends in ``name``; another user listens at it if ``uid`` is given."""
+    name = f"conformance {os.getpid()} {secrets.token_hex(8)} {name}"
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(b"\0" + name.encode())
-    listener.listen()
+    with acting_as(uid):
+        listener.bind(b"\0" + name.encode())
+        listener.listen()
     return Listening(["unix-abstract:" + quote(name)], listener=listener)
 
 
-def tcp(address: str = "127.0.0.1") -> Listening:
-    """A port of this machine, guarded by a nonce."""
+def tcp(address: str = "127.0.0.1", nonce: bytes | None = None) -> Listening:
+    """A port of this machine, guarded by a nonce, a new one unless it is given."""
     listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     listener.bind((address, 0))
     listener.listen()
     folder = tempfile.mkdtemp(prefix="conformance-")
     path = Path(folder, "the nonce")
-    # Random, but with what a reader of text would change or take for the end.
-    nonce = b"\r\n\0\xff\xc3" + secrets.token_bytes(NONCE_SIZE - 7) + b" \n"
+    if nonce is None:  # random, but with what a reader of text would change or take for the end
+        nonce = b"\r\n\0\xff\xc3" + secrets.token_bytes(NONCE_SIZE - 7) + b" \n"
     path.touch(0o600)
     path.write_bytes(nonce)
     where = f"[{address}]" if ":" in address else address

@@ -1,0 +1,430 @@
+"""What a host owes to the way in which it is connected, whatever goes over it."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import termios
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from conformance.case import case
+from conformance.drive import probe
+from conformance.drive.offers.sockets import NOBODY, acting_as
+from conformance.drive.stranger import Stranger
+from conformance.outcomes import Fault
+
+MEBIBYTE = 1 << 20
+SLACK = 4  # descriptors that a runtime may open for itself, once and whenever it likes
+INTERRUPTIONS = {"signals": ("SIGURG", "SIGWINCH"), "stop and continuation": ("SIGSTOP", "SIGCONT")}
+SOCKETS = ("unix", "unix-abstract", "tcp")
+IN_FILES = ("fifo", "unix", "tcp", "shm")
+REQUEST = b'{"sequence":1,"type":"call","namespace":"conformance","name":"echo","args":["stranger"]}\n'
+
+
+def text_of(size: float) -> str:
+    """A text in which every place is told from every other."""
+    return "".join(f"{number:07d}é" for number in range(int(size) // 9 + 1))
+
+
+def interrupt(host: Any, signals: tuple[str, ...]) -> None:
+    """Send signals to the host, with a moment after each."""
+    for name in signals:
+        host.child.send_signal(name)
+        host.holds(lambda: True, 0.005)
+
+
+@case("OPN-01", each=INTERRUPTIONS)
+def test_interrupted_while_writing(host: Any, each: tuple[str, ...]) -> None:
+    """Signals before, and all through, the reading of a large reply change nothing in it."""
+    text = text_of(2 * MEBIBYTE * host.scale)
+    host.goes_on()
+    host.wire.hold(True)
+    sequence = host.call("echo", text)
+    host.holds(lambda: not host.wire.offered, host.patience)
+    for _ in range(5):
+        interrupt(host, each)
+    for step in range(1, 20):
+        enough = host.wire.received + len(text.encode()) // 20
+        host.wire.hold(False)
+        host.wait(lambda enough=enough: host.wire.received >= enough or bool(host.wire.frames), f"part {step}")
+        host.wire.hold(True)
+        interrupt(host, each)
+    host.wire.hold(False)
+    host.results(sequence, text)
+    host.goes_on()
+
+
+@case("OPN-01", each=INTERRUPTIONS)
+def test_interrupted_while_reading(host: Any, each: tuple[str, ...]) -> None:
+    """Signals between the parts of a large request change nothing in it."""
+    text = text_of(MEBIBYTE * host.scale)
+    host.goes_on()
+    sequence = host.fresh()
+    head = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"echo","args":["' % sequence
+    message = head + text.encode() + b'"]}\n'
+    part = len(message) // 20 + 1
+    for at in range(0, len(message), part):
+        host.send(message[at : at + part])
+        interrupt(host, each)
+    host.results(sequence, text)
+    host.goes_on()
+
+
+@case("OPN-02")
+def test_nobody_reads(host: Any) -> None:
+    """The host is stopped, the suite does not read, both directions are full; then both go on."""
+    text = text_of(4 * MEBIBYTE * host.scale)
+    host.goes_on()
+    host.wire.hold(True)
+    first = host.call("echo", text)
+    host.holds(lambda: not host.wire.offered, host.patience)
+    host.child.send_signal("SIGSTOP")
+    sequence = host.fresh()
+    head = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"echo","args":["' % sequence
+    host.send(head + text.encode() + b'"]}\n', wait=False)
+    host.holds(lambda: True, 0.2)
+    host.child.send_signal("SIGCONT")
+    host.holds(lambda: True, 0.1)
+    host.wire.hold(False)
+    host.results(first, text)
+    host.results(sequence, text)
+    host.goes_on()
+
+
+@case("OPN-03", each={"0": (0,), "113": (113,)})
+def test_closed_with_replies_unread(host: Any, each: tuple[int]) -> None:
+    """The plugin closes the connection with replies unread, then exits: its status decides."""
+    (status,) = each
+    host.goes_on()
+    host.wire.hold(True)
+    for i in range(20):
+        host.call("echo", i)
+    host.holds(lambda: not host.wire.offered, host.patience)
+    host.leave(status)
+    why = f"the plugin closed the connection with replies unread, then exited {status}"
+    host.ended(why=why, success=status == 0, says=None if status == 0 else rf"\b{status}\b")
+
+
+@case("OPN-04", each={"killed": ("SIGKILL", 0), "exits 0": ("", 0), "exits 113": ("", 113)})
+def test_gone_before_first_byte(host: Any, each: tuple[str, int]) -> None:
+    """The plugin opens the connection and is gone before its first byte: how it ended decides, and nothing hangs."""
+    signal, status = each
+    if signal:
+        host.die(signal)
+        host.ended(why=f"the plugin died by {signal} right after it opened the connection", success=False)
+        return
+    host.leave(status)
+    why = f"the plugin opened the connection and exited {status}"
+    host.ended(why=why, success=status == 0, says=None if status == 0 else rf"\b{status}\b")
+
+
+@case("OPN-05", on=("fifo",), each={"reading end first": (False,), "writing end first": (True,)})
+def test_late_plugin(start_host: Any, each: tuple[bool]) -> None:
+    """A plugin that opens the named pipes after a while, in either order, finds a host that serves."""
+    host = start_host(opens=False)
+    host.hello()
+    host.holds(lambda: True, 0.3)
+    host.open(writer_first=each[0])
+    host.goes_on()
+    host.leave(0)
+    host.ended(why="the plugin opened the named pipes late, and exited 0", success=True)
+
+
+RAW = {
+    "ECHO": (3, termios.ECHO),
+    "ICANON": (3, termios.ICANON),
+    "ISIG": (3, termios.ISIG),
+    "OPOST": (1, termios.OPOST),
+    "ICRNL": (0, termios.ICRNL),
+    "IXON": (0, termios.IXON),
+}
+
+
+@case("OPN-07", on=("pty",))
+def test_terminal_is_raw(host: Any) -> None:
+    """The terminal neither edits lines, nor makes signals of bytes, nor changes line ends, nor echoes."""
+    settings = termios.tcgetattr(host.wire.fileno)
+    on = [name for name, (index, bit) in RAW.items() if settings[index] & bit]
+    if on:
+        raise Fault("the terminal is not raw", expected=f"without {', '.join(RAW)}", seen=f"with {', '.join(on)}")
+
+
+@case("OPN-07", on=("pty",))
+def test_terminal_carries_everything(host: Any) -> None:
+    """Bytes that edit lines, long messages without a line feed, and white space pass; nothing comes back by itself."""
+    for text in ("\x7f\x7f", "é\x80\xff😀", "x" * 20_000, "\x7f" * 5_000):
+        host.results(host.call("echo", text), text)
+    space = b" \r\n\t" * 2_000
+    host.send(space + b'{"sequence":900,%b"type":"hasNamespace","namespace":"conformance"}' % space)
+    if host.reply(900).get("ok") is not True:
+        raise Fault("another answer than that of the request", expected='"ok":true')
+    host.no_more()
+
+
+@case("OPN-09")
+def test_calls_leave_no_descriptors(host: Any) -> None:
+    """After fifty more calls the host has as many descriptors as before them."""
+    for _ in range(3):
+        host.goes_on()
+    before = host.child.descriptors()
+    for i in range(25):
+        host.results(host.call("echo", i), i)
+        host.error(host.call("fail", "no"), why="the service failed")
+    now = host.child.descriptors()
+    if len(now) > len(before) + SLACK:
+        raise Fault(
+            "fifty calls left descriptors behind",
+            expected=f"about the {len(before)} from before",
+            seen=f"{len(now)}: {', '.join(now)}"[:400],
+        )
+
+
+@case("OPN-11")
+def test_inherited_descriptors(host: Any) -> None:
+    """The plugin was started with no descriptors but its standard streams and those that its URLs name."""
+    named: set[int] = set()
+    for url in host.urls():
+        scheme, _, rest = url.partition(":")
+        numbers = rest if scheme == "fd" else ",".join(re.findall(r"/(?:dev|proc/self)/fd/(\d+)$", rest))
+        named |= {int(number) for number in numbers.split(",") if number}
+    found = {int(fd): name for fd, name in host.hello()["descriptors"].items()}
+    more = {fd: name for fd, name in found.items() if fd not in named}
+    if more:
+        raise Fault(
+            "the plugin inherits descriptors that are none of its business",
+            expected=f"those of {' '.join(host.urls())}",
+            seen=", ".join(f"{fd} ({name})" for fd, name in more.items()),
+        )
+
+
+def files_of(host: Any) -> list[Path]:
+    """What the URLs of the host name in the file system."""
+    found: list[bytes] = []
+    for url in host.urls():
+        scheme, _, rest = url.partition(":")
+        if scheme == "tcp":
+            found += [path] if (path := probe.tcp_parts(rest)[2]) else []
+        else:
+            found.append(probe.path_of(rest))
+    return [Path(os.fsdecode(path)) for path in found]
+
+
+def mode_of(path: Path) -> str:
+    """The permissions of a file, and whose it is."""
+    seen = path.lstat()
+    return f"{stat.S_IMODE(seen.st_mode):04o} of user {seen.st_uid}"
+
+
+@case("OPN-13", on=IN_FILES)
+def test_private(start_host: Any) -> None:
+    """Directory and files admit the host's own user, and nobody else."""
+    host = start_host(opens=False)
+    host.hello()
+    files = files_of(host)
+    if not files:
+        raise Fault("no URL of the host names a file", seen=repr(host.urls()))
+    me = f"of user {os.geteuid()}"
+    for folder in {path.parent for path in files}:
+        if mode_of(folder) != f"0700 {me}":
+            raise Fault(f"others may enter {folder}", expected=f"0700 {me}", seen=mode_of(folder))
+        for path in folder.iterdir():
+            if mode_of(path) != f"0600 {me}":
+                raise Fault(f"{path.name} is not only for the host's user", expected=f"0600 {me}", seen=mode_of(path))
+
+
+def _serve(host: Any) -> None:
+    host.open()
+    host.goes_on()
+    host.leave(0)
+
+
+def _never_open(host: Any) -> None:
+    host.leave(0)
+
+
+def _die(host: Any) -> None:
+    host.open()
+    host.die("SIGKILL")
+
+
+def _die_unopened(host: Any) -> None:
+    host.die("SIGKILL")
+
+
+LIVES: dict[str, tuple[Callable[[Any], None], bool]] = {
+    "connected": (_serve, True),
+    "never connected": (_never_open, True),
+    "killed": (_die, False),
+    "killed before it connected": (_die_unopened, False),
+}
+
+
+@case("OPN-14", on=IN_FILES, each=LIVES)
+def test_nothing_is_left(start_host: Any, each: tuple[Callable[[Any], None], bool]) -> None:
+    """Files and directory are gone when the host has ended, whatever became of the plugin."""
+    lives, success = each
+    host = start_host(opens=False)
+    host.hello()
+    files = files_of(host)
+    lives(host)
+    host.ended(why="the plugin has ended", success=success)
+    left = [path for file in files for path in (file, file.parent) if os.path.lexists(path)]
+    if left:
+        raise Fault("the host left something behind", expected="nothing", seen=", ".join(map(str, left)))
+
+
+@case("OPN-15", on=("unix", "tcp"))
+def test_removed_when_connected(host: Any) -> None:
+    """As soon as the plugin is connected, the socket or the nonce is gone."""
+    files = files_of(host)
+    host.goes_on()
+    if host.holds(lambda: any(os.path.lexists(path) for path in files), 1.0):
+        raise Fault(
+            "the host keeps what nobody needs any more", expected="its removal", seen=", ".join(map(str, files))
+        )
+
+
+@case("OPN-16", on=SOCKETS)
+def test_second_connection(start_host: Any) -> None:
+    """Somebody connects after the plugin, with a good nonce even: nothing is answered, and the plugin goes on."""
+    host = start_host(opens=False)
+    host.hello()
+    (url,) = host.urls()
+    nonce = b"".join(path.read_bytes() for path in files_of(host) if url.startswith("tcp"))
+    host.open()
+    host.goes_on()
+    stranger = Stranger(host.pump, url)
+    stranger.say(nonce + REQUEST)
+    host.goes_on()
+    if not host.holds(lambda: not stranger.came, 0.3):
+        raise Fault("a second connection is served", expected="nothing", seen=repr(stranger.came[:200]))
+    host.goes_on()
+    stranger.leave()
+    host.leave(0)
+    host.ended(why="somebody else came after the plugin, which exited 0", success=True)
+
+
+@case("OPN-17", on=SOCKETS)
+def test_another_user(start_host: Any) -> None:
+    """Another user cannot connect, or is turned away without a byte, or cannot read the nonce; the plugin gets in."""
+    host = start_host(opens=False)
+    host.hello()
+    (url,) = host.urls()
+    stranger = Stranger(host.pump, url, uid=NOBODY)
+    if url.startswith("tcp"):
+        for path in files_of(host):
+            with acting_as(NOBODY):
+                readable = os.access(path, os.R_OK, effective_ids=True)
+            if readable:
+                raise Fault("another user can read the nonce", expected="no permission", seen=str(path))
+    else:
+        stranger.say(REQUEST)
+        host.wait(lambda: stranger.turned_away or bool(stranger.came), "the end of another user's connection")
+    host.open()
+    host.goes_on()
+    if stranger.came:
+        raise Fault("another user's process is served", expected="nothing", seen=repr(stranger.came[:200]))
+    host.leave(0)
+    host.ended(why="another user came before the plugin, which exited 0", success=True)
+
+
+@case("OPN-18", on=("tcp",))
+def test_port_and_nonce(start_host: Any) -> None:
+    """The address is one of the loopback; the nonce has 16 to 64 bytes, is another each time, and in no URL."""
+    nonces = []
+    for _ in range(2):
+        host = start_host(opens=False)
+        words = " ".join(host.hello()["argv"]).encode()
+        (url,) = host.urls()
+        _, (address, port), path = probe.tcp_parts(url.partition(":")[2])
+        if not re.fullmatch(r"127\.\d+\.\d+\.\d+|::1", address):
+            raise Fault("the host listens at no address of the loopback", expected="127.0.0.1 or ::1", seen=url)
+        others = listening(port)
+        if not others <= {"0100007F", "00000000000000000000000001000000"}:
+            raise Fault("the port is open to other machines", expected="the loopback only", seen=repr(others))
+        if path is None:
+            raise Fault("the host asks for no nonce", expected="noncefile in its URL", seen=url)
+        nonce = Path(os.fsdecode(path)).read_bytes()
+        if not 16 <= len(nonce) <= 64:
+            raise Fault("the size of the nonce", expected="16 to 64 bytes", seen=f"{len(nonce)} bytes")
+        if nonce in words or nonce.hex().encode() in words.lower():
+            raise Fault("the nonce is on the command line", seen=url)
+        nonces.append(nonce)
+    if nonces[0] == nonces[1]:
+        raise Fault("two runs have the same nonce", expected="bytes that nobody can guess", seen=nonces[0].hex())
+
+
+def listening(port: int) -> set[str]:
+    """The local addresses at which somebody listens at a port, as the kernel writes them."""
+    found = set()
+    for name in ("tcp", "tcp6"):
+        for line in Path("/proc/net", name).read_text().splitlines()[1:]:
+            address, state = line.split()[1], line.split()[3]
+            if state == "0A" and int(address.rpartition(":")[2], 16) == port:
+                found.add(address.rpartition(":")[0])
+    return found
+
+
+WRONG: dict[str, Callable[[bytes], bytes]] = {
+    "a request": lambda nonce: REQUEST,
+    "as many zeros": lambda nonce: bytes(len(nonce)),
+    "all but the last bit": lambda nonce: nonce[:-1] + bytes([nonce[-1] ^ 1]) + REQUEST,
+    "all but the first bit": lambda nonce: bytes([nonce[0] ^ 1]) + nonce[1:] + REQUEST,
+    "in hexadecimal": lambda nonce: nonce.hex().encode() + REQUEST,
+    "behind a byte": lambda nonce: b"\n" + nonce + REQUEST,
+}
+
+
+@case("OPN-19", on=("tcp",), each=WRONG)
+def test_wrong_nonce(start_host: Any, each: Callable[[bytes], bytes]) -> None:
+    """Who begins with something else is closed without a byte; then the plugin gets in."""
+    host = start_host(opens=False)
+    (url,) = host.urls()
+    (path,) = files_of(host)
+    strangers = [Stranger(host.pump, url) for _ in range(3)]
+    for stranger in strangers:
+        stranger.say(each(path.read_bytes()))
+        host.wait(lambda who=stranger: who.turned_away or bool(who.came), "the end of a connection without the nonce")
+    host.open()
+    host.goes_on()
+    for stranger in strangers:
+        if stranger.came:
+            raise Fault("a connection without the nonce is served", expected="nothing", seen=repr(stranger.came[:200]))
+    host.leave(0)
+    host.ended(why="strangers came before the plugin, which exited 0", success=True)
+
+
+@case("OPN-19", on=("tcp",), each={"nothing": (0,), "half of it": (1,)})
+def test_silent_stranger(start_host: Any, each: tuple[int]) -> None:
+    """Somebody who connects first and says nothing, or not all of the nonce, does not hold up the plugin."""
+    host = start_host(opens=False)
+    (url,) = host.urls()
+    (path,) = files_of(host)
+    strangers = [Stranger(host.pump, url) for _ in range(3)]
+    for stranger in strangers:
+        stranger.say(path.read_bytes()[: 8 * each[0]])
+    host.holds(lambda: True, 0.1)
+    host.open()
+    host.goes_on()
+    for stranger in strangers:
+        stranger.leave()
+    host.goes_on()
+    host.leave(0)
+    host.ended(why="silent strangers came before the plugin, which exited 0", success=True)
+
+
+@case("OPN-24", each={"between calls": (False,), "while a service sleeps": (True,)})
+def test_idle(host: Any, each: tuple[bool]) -> None:
+    """A host that waits, for a request or for a service that sleeps, uses no processor time."""
+    host.goes_on()
+    if each[0]:
+        host.call("sleep", 900)
+    host.holds(lambda: True, 0.2)
+    before = host.child.seconds()
+    host.holds(lambda: True, 0.5)
+    used = host.child.seconds() - before
+    if used > 0.2:
+        raise Fault("an idle connection costs processor time", expected="none", seen=f"{used:.2f} s of 0.5 s")

@@ -1,0 +1,382 @@
+"""What a plugin owes to the way in which it is connected, whatever goes over it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from conformance.case import case
+from conformance.drive import offers
+from conformance.drive.control import Ticket
+from conformance.drive.offers.sockets import NOBODY
+from conformance.drive.ways import KINDS
+from conformance.outcomes import Fault, NotRun
+
+Start = Callable[..., Any]
+MEBIBYTE = 1 << 20
+SLACK = 4  # descriptors that a runtime may open for itself, once and whenever it likes
+INTERRUPTIONS = {"signals": ("SIGURG", "SIGWINCH"), "stop and continuation": ("SIGSTOP", "SIGCONT")}
+BUT_FIFO = tuple(kind for kind in KINDS if kind != "fifo")
+
+
+def text_of(size: float) -> str:
+    """A text in which every place is told from every other."""
+    return "".join(f"{number:07d}é" for number in range(int(size) // 9 + 1))
+
+
+def interrupt(plugin: Any, signals: tuple[str, ...]) -> None:
+    """Send signals to the plugin, with a moment after each."""
+    for name in signals:
+        plugin.child.send_signal(name)
+        plugin.holds(lambda: True, 0.005)
+
+
+def is_request_of(plugin: Any, ticket: Ticket, text: str) -> None:
+    """The request of a call with a large text must have come whole; it is answered."""
+    request = plugin.serve(ticket, "read")
+    if request.get("args") != [text]:
+        raise Fault("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
+    plugin.ok(ticket, "read")
+
+
+@case("OPN-01", each=INTERRUPTIONS)
+def test_interrupted_while_writing(plugin: Any, each: tuple[str, ...]) -> None:
+    """Signals before, and all through, the reading of a large request change nothing in it."""
+    text = text_of(2 * MEBIBYTE * plugin.scale)
+    plugin.goes_on()
+    plugin.wire.hold(True)
+    ticket = plugin.call(text)
+    plugin.being_written(ticket)
+    for _ in range(5):
+        interrupt(plugin, each)
+    for step in range(1, 20):
+        enough = plugin.wire.received + len(text.encode()) // 20
+        plugin.wire.hold(False)
+        plugin.wait(lambda enough=enough: plugin.wire.received >= enough or bool(plugin.wire.frames), f"part {step}")
+        plugin.wire.hold(True)
+        interrupt(plugin, each)
+    plugin.wire.hold(False)
+    is_request_of(plugin, ticket, text)
+    plugin.goes_on()
+
+
+@case("OPN-01", each=INTERRUPTIONS)
+def test_interrupted_while_reading(plugin: Any, each: tuple[str, ...]) -> None:
+    """Signals while the plugin waits for a large reply, and between its parts, change nothing in it."""
+    text = text_of(MEBIBYTE * plugin.scale)
+    plugin.goes_on()
+    ticket = plugin.call()
+    message = b'{"sequence":%d,"reply":["%s"]}\n' % (plugin.request(ticket)["sequence"], text.encode())
+    interrupt(plugin, each)
+    part = len(message) // 20 + 1
+    for at in range(0, len(message), part):
+        plugin.send(message[at : at + part])
+        interrupt(plugin, each)
+    plugin.ok(ticket, text)
+    plugin.goes_on()
+
+
+@case("OPN-02")
+def test_nobody_reads(plugin: Any) -> None:
+    """The plugin is stopped, the suite does not read, both directions are full; then both go on."""
+    text = text_of(4 * MEBIBYTE * plugin.scale)
+    plugin.goes_on()
+    plugin.wire.hold(True)
+    ticket = plugin.call(text)
+    plugin.being_written(ticket)
+    plugin.child.send_signal("SIGSTOP")
+    plugin.send(b'{"sequence":18446744073709551615,"reply":["%s"]}\n' % text.encode(), wait=False)
+    plugin.holds(lambda: True, 0.2)
+    plugin.child.send_signal("SIGCONT")
+    plugin.holds(lambda: True, 0.1)
+    plugin.wire.hold(False)
+    is_request_of(plugin, ticket, text)
+    plugin.goes_on()
+
+
+@case("OPN-03")
+def test_closed_with_request_unread(plugin: Any) -> None:
+    """The host is gone without having read the request: the call fails, and so do later ones; the process lives."""
+    plugin.goes_on()
+    plugin.wire.hold(True)
+    ticket = plugin.call("unread " * 100)
+    plugin.being_written(ticket)
+    plugin.wire.close()
+    plugin.failed(ticket, why="the host is gone with the request unread")
+    plugin.failed(plugin.call(), why="a call after the host is gone")
+    plugin.value(plugin.start("hosted"), True)
+    plugin.finish()
+
+
+@case("OPN-04", on=BUT_FIFO)
+def test_gone_before_first_byte(plugin: Any) -> None:
+    """The host is gone before anything was said: all calls fail, none hangs, and the process exits in its own way."""
+    plugin.wire.close()
+    for number in range(2):
+        plugin.failed(plugin.call(number), why="a call to a host that is gone from the beginning")
+    plugin.finish()
+
+
+@case("OPN-05", on=("fifo",))
+def test_late_host(start_plugin: Start) -> None:
+    """Nobody has opened the named pipes when the plugin makes its first call; the host does so later."""
+    offer = offers.late_fifo()
+    plugin = start_plugin(offer=lambda: offer)
+    ticket = plugin.call("early")
+    if not plugin.holds(lambda: not plugin.arrived(ticket), 0.3):
+        raise Fault(
+            "the first call did not wait for the host", expected="no outcome yet", seen=repr(plugin.outcome(ticket))
+        )
+    offer.open(plugin.wire)
+    plugin.serve(ticket, "late")
+    plugin.ok(ticket, "late")
+    plugin.goes_on()
+
+
+@case("OPN-06", on=("fifo",), each={"reading end first": (1, 0), "writing end first": (0, 1)})
+def test_order_of_opening(start_plugin: Start, each: tuple[int, int]) -> None:
+    """The host opens one named pipe, waits until the plugin has opened its other end, then opens the other one."""
+    offer = offers.late_fifo()
+    plugin = start_plugin(offer=lambda: offer)
+    ticket = plugin.call()
+    opened: dict[int, int] = {}
+
+    def opens() -> None:
+        for which in each:
+            opened[which] = os.open(offer.paths[which], os.O_RDONLY if which else os.O_WRONLY)
+
+    thread = threading.Thread(target=opens, daemon=True)
+    thread.start()
+    in_time = plugin.pump.until(lambda: len(opened) == 2, plugin.now() + min(plugin.patience, 5.0))
+    wake = [os.open(path, os.O_RDWR | os.O_NONBLOCK) for path in offer.paths]
+    thread.join()
+    for fd in wake:
+        os.close(fd)
+    plugin.wire.attach(opened[1], opened[0])
+    if not in_time:
+        raise Fault(
+            "the plugin and the host wait for each other while they open the named pipes",
+            expected="a plugin that opens one end without waiting for somebody at the other",
+            seen="only the host's first opening, or none, has come to its end",
+        )
+    plugin.serve(ticket, "right")
+    plugin.ok(ticket, "right")
+
+
+@case("OPN-08", on=("pty",))
+def test_controlling_terminal(plugin: Any) -> None:
+    """The terminal is not the plugin's controlling one, and its hang-up does not kill the process."""
+    plugin.goes_on()
+    if plugin.child.has_terminal():
+        raise Fault(
+            "the terminal that the plugin opened has become its controlling terminal",
+            expected="a terminal that is opened as a file, and no more",
+            seen="a controlling terminal, whose hang-up kills the process",
+        )
+    plugin.wire.close()
+    plugin.failed(plugin.call(), why="a call after the terminal was hung up")
+    plugin.finish()
+
+
+def more_descriptors(plugin: Any, before: list[str], what: str) -> None:
+    """Raises Fault where the process has many more descriptors than before."""
+    now = plugin.child.descriptors()
+    if len(now) > len(before) + SLACK:
+        rest = list(now)
+        for name in before:
+            if name in rest:
+                rest.remove(name)
+        raise Fault(
+            f"{what} left descriptors behind",
+            expected=f"about the {len(before)} from before",
+            seen=f"{len(now)}, among them {', '.join(rest[:5])}",
+        )
+
+
+@case("OPN-09")
+def test_calls_leave_no_descriptors(plugin: Any) -> None:
+    """After fifty more calls and lookups the process has as many descriptors as before them."""
+    for _ in range(3):
+        plugin.goes_on()
+    before = plugin.child.descriptors()
+    for _ in range(25):
+        plugin.goes_on()
+        ticket = plugin.start("hasNamespace", namespace="n")
+        plugin.reply(plugin.request(ticket), ok=True)
+        plugin.value(ticket, True)
+    more_descriptors(plugin, before, "fifty calls")
+
+
+HALF_BAD: dict[str, tuple[str, ...]] = {
+    "second of two files": ("file:///dev/null", "file:///nonexistent/conformance/pipe"),
+    "first of two files": ("file:///nonexistent/conformance/pipe", "file:///dev/null"),
+}
+
+
+@case("OPN-09", on=("procfs",), each=HALF_BAD)
+def test_failed_attempts_leave_no_descriptors(start_plugin: Start, each: tuple[str, ...]) -> None:
+    """Thirty calls, each of which may try anew to open what cannot be opened, leave no descriptors."""
+    plugin = start_plugin(urls=each)
+    for _ in range(3):
+        plugin.failed(plugin.call(), why="a call over a connection that cannot be opened")
+    before = plugin.child.descriptors()
+    for _ in range(30):
+        plugin.failed(plugin.call(), why="a call over a connection that cannot be opened")
+    more_descriptors(plugin, before, "thirty failed attempts to open the connection")
+
+
+@case("OPN-10", needs=("halves",))
+def test_closes_at_the_end(plugin: Any) -> None:
+    """When the host has closed its writing direction, the plugin closes its own ends as well, all copies of them."""
+    plugin.goes_on()
+    plugin.wire.close(read=False)
+    plugin.failed(plugin.call(), why="a call after end of file")
+    plugin.eof("end of file from a plugin that has seen it")
+
+
+CLOSED = {"one": ("fd:987",), "a pair": ("fd:987,988",), "two URLs": ("fd:987", "fd:988")}
+
+
+@case("OPN-12", on=("fd", "fd-pair"), each=CLOSED)
+def test_closed_descriptor(start_plugin: Start, each: tuple[str, ...]) -> None:
+    """Descriptors that are not open make all calls fail, with an error that names the first of them."""
+    plugin = start_plugin(urls=each)
+    for number in range(2):
+        text = plugin.failed(plugin.call(number), why="a call over a descriptor that is not open")
+        if "987" not in text:
+            raise Fault("the error does not name the descriptor", expected="a text with 987", seen=text)
+    plugin.finish()
+
+
+NONCES = {
+    "the shortest": bytes(range(16)),
+    "the longest": bytes(range(192, 256)),
+    "line feeds and zeros": b"\n\0" * 16,
+    "looks like a message": b'{"sequence":0}\n{"sequence":1}\n\n\n',
+    "white space at both ends": b" \t\n" + b"n" * 20 + b"\r\n ",
+}
+
+
+@case("OPN-20", on=("tcp",), each=NONCES)
+def test_nonce(start_plugin: Start, each: bytes) -> None:
+    """The connection begins with exactly the bytes of the nonce's file, and the first request is right behind them."""
+    start_plugin(offer=lambda: offers.tcp(nonce=each)).goes_on()
+
+
+@case("OPN-20", on=("tcp",))
+def test_nonce_at_ipv6(start_plugin: Start) -> None:
+    """The same at the loopback address of IPv6."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as error:
+        raise NotRun(f"this machine has no IPv6 loopback: {error}") from None
+    start_plugin(offer=offers.tcp_ipv6).goes_on()
+
+
+def is_refused(plugin: Any, why: str) -> str:
+    """The first call must fail, and nothing may have been said at the place that the URL names."""
+    ticket = plugin.call()
+    plugin.wait(lambda: plugin.wire.attached or plugin.arrived(ticket), "the failure of the call")
+    if plugin.wire.attached and not plugin.arrived(ticket):
+        plugin.wait(lambda: bool(plugin.wire.received) or plugin.arrived(ticket), "the failure of the call")
+    if plugin.wire.received:
+        raise Fault(f"{why}, and the plugin sent its request", expected="an error of the call", seen="a request")
+    text: str = plugin.failed(ticket, why=why)
+    plugin.finish()
+    return text
+
+
+def _missing(path: Path) -> None:
+    path.unlink()
+
+
+def _link(path: Path) -> None:
+    path.rename(path.with_name("real"))
+    path.symlink_to("real")
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path, 0o600)
+
+
+BAD_NONCES: dict[str, Callable[[Path], object]] = {
+    "missing": _missing,
+    "empty": lambda path: path.write_bytes(b""),
+    "15 bytes": lambda path: path.write_bytes(b"n" * 15),
+    "65 bytes": lambda path: path.write_bytes(b"n" * 65),
+    "a megabyte": lambda path: path.write_bytes(b"n" * MEBIBYTE),
+    "symbolic link": _link,
+    "folder": _folder,
+    "named pipe": _pipe,
+}
+
+
+@case("OPN-21", on=("tcp",), each=BAD_NONCES)
+def test_bad_nonce_file(start_plugin: Start, each: Callable[[Path], object]) -> None:
+    """A nonce that no host writes is an error of the call, and no byte of it is sent."""
+    offer = offers.tcp()
+    assert offer.folder is not None
+    (path,) = Path(offer.folder).iterdir()
+    each(path)
+    offer.nonce = b""  # whatever comes is to be seen
+    is_refused(start_plugin(offer=lambda: offer), "the nonce's file is not one")
+
+
+@case("OPN-22", on=("unix",))
+def test_symbolic_link(start_plugin: Start) -> None:
+    """A symbolic link where the socket should be is not followed, although it leads to a socket of the right user."""
+    offer = offers.unix()
+    assert offer.folder is not None
+    link = Path(offer.folder, "link")
+    link.symlink_to("socket")
+    offer.urls = [f"unix://{quote(str(link))}"]
+    is_refused(start_plugin(offer=lambda: offer), "the socket's path is a symbolic link")
+
+
+FOREIGN: dict[str, Callable[[int], offers.Listening]] = {
+    "unix": lambda uid: offers.unix(uid=uid),
+    "unix-abstract": lambda uid: offers.unix_abstract(uid=uid),
+}
+
+
+@case("OPN-23", on=("unix", "unix-abstract"))
+def test_foreign_listener(start_plugin: Start, subject: Any) -> None:
+    """Somebody else, who is not root, listens where the host should: the call fails, and no request is sent."""
+    offer = FOREIGN[subject.scheme](NOBODY)
+    is_refused(start_plugin(offer=lambda: offer), "another user listens at the socket")
+
+
+NAMES = {"space": ("a b",), "percent sequence": ("100%20",), "non-ascii": ("é😀",), "number sign": ("a#b?",)}
+
+
+@case("OPN-25", on=("unix", "unix-abstract"), each=NAMES)
+def test_name(start_plugin: Start, subject: Any, each: tuple[str]) -> None:
+    """The socket is found by any name."""
+    offer = offers.unix if subject.scheme == "unix" else offers.unix_abstract
+    start_plugin(offer=lambda: offer(each[0])).goes_on()
+
+
+@case("OPN-24", each={"between calls": (False,), "while a call is pending": (True,)})
+def test_idle(plugin: Any, each: tuple[bool]) -> None:
+    """A plugin that waits, for its next call or for a reply, uses no processor time."""
+    plugin.goes_on()
+    ticket = plugin.call() if each[0] else None
+    if ticket is not None:
+        plugin.request(ticket)
+    plugin.holds(lambda: True, 0.2)
+    before = plugin.child.seconds()
+    plugin.holds(lambda: True, 0.5)
+    used = plugin.child.seconds() - before
+    if used > 0.2:
+        raise Fault("an idle connection costs processor time", expected="none", seen=f"{used:.2f} s of 0.5 s")

@@ -97,7 +97,7 @@ def test_framing(fuzz_host: Fuzz) -> None:
     def run(host: Any, talk: Talk) -> int:
         turns = talk.turns()
         first = host.reserve(len(turns))
-        for piece in pieces(b"".join(stream_of(talk, first)), talk.cuts, most=64):
+        for piece in pieces(b"".join(stream_of(talk, first)), talk.cuts, most=256):
             host.deliver(piece)
         for i, (value, _) in enumerate(turns):
             host.results(first + i, value)

@@ -83,11 +83,11 @@ def in_place(written: bytes, sequence: int) -> bytes:
 
 STYLES = st.builds(Style, st.binary(max_size=24), st.booleans(), st.booleans())
 
-CUTS = st.lists(st.integers(1, 60), max_size=12)
+CUTS = st.lists(st.one_of(st.integers(1, 4), st.integers(1, 60)), max_size=12)
 """Sizes of the pieces in which bytes are sent."""
 
 
-def pieces(data: bytes, cuts: list[int], most: int = 16) -> list[bytes]:
+def pieces(data: bytes, cuts: list[int], most: int = 48) -> list[bytes]:
     """The data in pieces of these sizes, over and over, and a last one of what is left, ``most`` pieces in all."""
     found, at = [], 0
     for size in islice(cycle(cuts), most - 1):

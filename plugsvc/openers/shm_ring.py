@@ -9,7 +9,8 @@ the reasons for their order. What is particular to Python:
   stands where the document asks for release or acquire; and it is done twice, since letting a lock go and
   taking it again is a full barrier on those, too.
 - A signal handler may run, and raise, between any two steps. Each step is such that doing the next ones later,
-  or never, loses nobody's wake-up but that of the interrupted caller.
+  or never, loses nobody's wake-up but that of the interrupted caller. An interrupted `read` may have lost what
+  it had read, as over any other stream; then the connection has to end.
 - Interpreting a line costs as much as half a system call. So what is usual comes first and is decided by one
   comparison: each end knows up to which count it can go on without a second thought, and has that limit
   lowered by whatever calls for one. `_map[count + _shift]` is where byte number `count` lies up to there.

@@ -121,6 +121,9 @@ def test_ends_have_one_direction() -> None:
         both.producer.establish(0.0)
 
 
+SIZES = st.integers(1, 20) | st.integers(1, 600)
+
+
 class Machine(RuleBasedStateMachine):
     """Writes, reads and sleeps in any order, against a model that is a string of bytes.
 
@@ -137,7 +140,7 @@ class Machine(RuleBasedStateMachine):
         self.producer_sleeps = self.consumer_sleeps = False
 
     @precondition(lambda self: self.producing)
-    @rule(size=st.integers(1, 600))
+    @rule(size=SIZES)
     def write(self, size: int) -> None:
         self.producer_sleeps = False
         data = stream(self.written, size)
@@ -158,7 +161,7 @@ class Machine(RuleBasedStateMachine):
         self.written += count
 
     @precondition(lambda self: self.consuming)
-    @rule(size=st.integers(1, 600))
+    @rule(size=SIZES)
     def read(self, size: int) -> None:
         self.consumer_sleeps = False
         data = self.both.consumer.read(size)
@@ -270,6 +273,10 @@ def test_a_sleeping_reader_is_rung_until_it_is_up() -> None:
         assert not rung(both.consumer)
         both.producer.write(b"x")
         assert not rung(both.consumer)
+        assert both.consumer.read(9) == b"x"
+        assert both.consumer.arm()
+        both.producer.write(b"x")
+        assert rung(both.consumer)
 
 
 def test_a_sleeping_writer_is_rung_when_half_of_the_ring_is_free() -> None:

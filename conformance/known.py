@@ -1,8 +1,8 @@
 """Known failures: what a testee is known to get wrong, with the expected message and the reason.
 
 A file holds tables ``[[failure]]`` with ``case`` (``*`` and ``?`` are wild), ``message`` (a text that must stand in
-the failure's message), ``reason``, and optionally ``scheme``. A case that is listed and passes fails the run; one that
-fails differently is a failure as well.
+the failure's message), ``reason``, and optionally ``scheme``, one or an array of several. The first entry that fits a
+case counts. A case that is listed and passes fails the run; one that fails differently is a failure as well.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class KnownFailure:
     case: str
     message: str
     reason: str
-    scheme: str = ""
+    schemes: tuple[str, ...] = ()  # none: all of them
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class KnownFailures:
     def find(self, case_id: str, scheme: str) -> KnownFailure | None:
         """The first entry for a case, or None."""
         for entry in self.entries:
-            if matches(entry.case, case_id) and entry.scheme in ("", scheme):
+            if matches(entry.case, case_id) and (not entry.schemes or scheme in entry.schemes):
                 return entry
         return None
 
@@ -74,5 +74,9 @@ def _entries(path: str) -> list[KnownFailure]:
         for key in ("case", "message", "reason"):
             if not isinstance(row.get(key), str) or not row[key].strip():
                 raise KnownFailuresError(f"{path}: failure {number}: {key} is missing or empty")
-        found.append(KnownFailure(path, row["case"], row["message"], row["reason"], row.get("scheme", "")))
+        schemes = row.get("scheme", [])
+        schemes = [schemes] if isinstance(schemes, str) else schemes
+        if not isinstance(schemes, list) or not all(isinstance(name, str) and name for name in schemes):
+            raise KnownFailuresError(f"{path}: failure {number}: scheme is neither a name nor an array of names")
+        found.append(KnownFailure(path, row["case"], row["message"], row["reason"], tuple(schemes)))
     return found

@@ -67,6 +67,13 @@ def test_known_failures_are_found_by_case_and_scheme(tmp_path: Path) -> None:
     assert found.find("plugin/b/b", "file") is None
 
 
+def test_known_failures_of_several_schemes(tmp_path: Path) -> None:
+    first = '[[failure]]\ncase = "plugin/a/b"\nmessage = "one"\nreason = "a bug"\nscheme = ["file", "unix"]\n'
+    found = known(tmp_path, first + '[[failure]]\ncase = "plugin/a/*"\nmessage = "two"\nreason = "another"\n')
+    messages = [entry.message for name in ("file", "unix", "tcp") if (entry := found.find("plugin/a/b", name))]
+    assert messages == ["one", "one", "two"]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -75,6 +82,14 @@ def test_known_failures_are_found_by_case_and_scheme(tmp_path: Path) -> None:
         ('[[failure]]\ncase = "a"\nmessage = "b"\n', "failure 1: reason is missing or empty"),
         ('[[failure]]\ncase = "a"\nmessage = ""\nreason = "c"\n', "failure 1: message is missing or empty"),
         ('[[failure]]\ncase = "a"\nmessage = "b"\nreason = "c"\ncases = "d"\n', "failure 1: unknown key 'cases'"),
+        (
+            '[[failure]]\ncase = "a"\nmessage = "b"\nreason = "c"\nscheme = 1\n',
+            "failure 1: scheme is neither a name nor",
+        ),
+        (
+            '[[failure]]\ncase = "a"\nmessage = "b"\nreason = "c"\nscheme = [""]\n',
+            "failure 1: scheme is neither a name",
+        ),
     ],
 )
 def test_a_bad_file_of_known_failures_is_named(tmp_path: Path, text: str, says: str) -> None:

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from conformance.drive.capabilities import Role, Testee
+from conformance.drive.offers.memory import cross
 from conformance.drive.process import Child, describe_status
 from conformance.drive.rendezvous import Rendezvous
+from conformance.drive.rings import Bridge, Corrupt, Memory
 from conformance.drive.session import Session
 from conformance.oracle import strict
 from conformance.oracle.values import Type, difference, type_name
@@ -49,6 +51,7 @@ class HostSession(Session):
         self._replies: dict[int, list[dict[str, Any]]] = {}
         self._order: list[int] = []
         self._named: list[str] | None = None
+        self.bridge: Bridge | None = None
         self.ends: list[list[int]] = []  # device and inode of what the plugin opened
         self.probe = Rendezvous(self.pump, {"info": info or {}, "open": opens})
         try:
@@ -98,7 +101,25 @@ class HostSession(Session):
             )
         fds, self.probe.fds = self.probe.fds, []
         self.ends = [[seen.st_dev, seen.st_ino] for seen in map(os.fstat, fds)]
-        self.wire.attach(fds[0], fds[-1])
+        if len(fds) == 5:
+            self._cross(fds)
+        else:
+            self.wire.attach(fds[0], fds[-1])
+
+    def _cross(self, fds: list[int]) -> None:
+        """Shared memory: the suite is the plugin's half of it."""
+        memory_fd, *bells = fds
+        try:
+            memory = Memory(memory_fd)
+        except Corrupt as problem:
+            for fd in bells:
+                os.close(fd)
+            raise Fault("the host offers memory that is no connection", seen=str(problem)) from None
+        finally:
+            os.close(memory_fd)
+        names = ("replies.filled", "requests.drained", "requests.filled", "replies.drained")
+        self.bridge = Bridge(memory, dict(zip(names, bells, strict=True)), takes="replies", gives="requests")
+        cross(self.bridge, self.wire)
 
     def open(self, *, writer_first: bool = False) -> None:
         """Have a probe that was started with ``opens=False`` open its URLs after all, and take the connection over."""
@@ -377,6 +398,9 @@ class HostSession(Session):
     def close(self) -> None:
         """Kill and reap host and probe, close every descriptor."""
         super().close()
+        if self.bridge is not None:
+            self.bridge.close()
+            self.bridge = None
         self.probe.close()
 
 

@@ -31,7 +31,7 @@ MANIFEST = {
             "type": "conformance-plugin",
             "data": {
                 "contract": 1,
-                "schemes": ["file", "fd", "unix", "unix-abstract", "tcp", "stdio"],
+                "schemes": ["file", "fd", "unix", "unix-abstract", "tcp", "stdio", "shm"],
                 "types": ["any"],
                 "features": [],
             },
@@ -169,6 +169,18 @@ def open_tcp(rest: str, flags: int) -> list[int]:
     return [sock.detach()]
 
 
+def open_shm(rest: str, flags: int) -> list[int]:
+    """Shared memory: the memory file, the bells to wait for and the bells to ring; their names are removed."""
+    path = path_of(rest)
+    fds = [os.open(path, os.O_RDWR | os.O_NOFOLLOW)]
+    bells = [(b".replies.filled", os.O_RDONLY), (b".requests.drained", os.O_RDONLY)]
+    bells += [(b".requests.filled", os.O_WRONLY), (b".replies.drained", os.O_WRONLY)]
+    fds += [os.open(path + bell, how | os.O_NONBLOCK) for bell, how in bells]
+    for name in (path, *(path + bell for bell, _ in bells)):
+        os.unlink(name)
+    return fds
+
+
 SCHEMES = {
     "file": open_file,
     "fd": open_fd,
@@ -176,6 +188,7 @@ SCHEMES = {
     "unix-abstract": open_abstract,
     "tcp": open_tcp,
     "stdio": open_stdio,
+    "shm": open_shm,
 }
 
 

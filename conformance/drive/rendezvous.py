@@ -57,7 +57,7 @@ class Rendezvous:
 
     def _heard(self, sock: socket.socket) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(sock, 1 << 16, 4)
+            data, fds, _, _ = socket.recv_fds(sock, 1 << 16, 8)
         except ConnectionResetError:  # the probe died with an order unread
             data, fds = b"", []
         self.fds.extend(fds)

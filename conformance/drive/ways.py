@@ -63,6 +63,7 @@ WAYS = {
         Way("unix-abstract", "unix-abstract", "unix-abstract", offers.unix_abstract),
         Way("tcp", "tcp", "tcp", offers.tcp),
         Way("stdio", "stdio", "stdio", offers.stdio, frozenset({"control-fd"})),
+        Way("shm", "shm", "shm", offers.shm),
     )
 }
 """What the suite offers to plugins; the first way of a scheme is its usual one."""

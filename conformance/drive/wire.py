@@ -60,6 +60,7 @@ class WireEnd:
         self._kind = ""
         self._unread: Callable[[], int | None] | None = None
         self._begun: Callable[[], None] | None = None
+        self._over: Callable[[bool, bool], bool] | None = None
         self._early: list[bytes] = []
         self._held = False
         self._open = {"reading", "writing"}
@@ -71,13 +72,15 @@ class WireEnd:
         *,
         unread: Callable[[], int | None] | None = None,
         begun: Callable[[], None] | None = None,
+        over: Callable[[bool, bool], bool] | None = None,
     ) -> None:
         """Begin to use the two descriptors (the same one for a duplex stream); the pump owns them from now on.
 
         ``unread`` tells how many bytes the testee has not read, where the descriptors do not; ``begun`` is called when
-        the first bytes have come.
+        the first bytes have come; ``over`` tells whether the end of reading, or writing, has reached the testee, where
+        the descriptors lead to somebody who passes it on.
         """
-        self._begun = begun
+        self._begun, self._over = begun, over
         self._kind = _kind(read_fd)
         self._unread = unread
         self._channel = self._pump.read(read_fd, self._came)
@@ -206,6 +209,9 @@ class WireEnd:
                 if self._open and self._kind in ("socket", "tcp"):
                     _shut(end.fd)
                 self._pump.release(end)
+        deadline = time.monotonic() + 1.0
+        while going and self._over is not None and not self._over(read, write) and time.monotonic() < deadline:
+            self._pump.until(lambda: False, time.monotonic() + 0.001)
         if self._channel is not None and "reading" not in self._open:
             self._channel.eof = True
         if "writing" not in self._open:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.drive.offers.base import Offer, file_url
+from conformance.drive.offers.memory import Shared, shm
 from conformance.drive.offers.pipes import (
     LateFifo,
     devfd,
@@ -20,6 +21,7 @@ __all__ = [
     "LateFifo",
     "Listening",
     "Offer",
+    "Shared",
     "devfd",
     "fd",
     "fd_pair",
@@ -28,6 +30,7 @@ __all__ = [
     "file_url",
     "late_fifo",
     "procfs",
+    "shm",
     "single_pty",
     "stdio",
     "stdio_socket",

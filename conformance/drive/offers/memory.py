@@ -1,0 +1,55 @@
+"""The offer of shared memory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from conformance.drive.offers.base import Offer
+from conformance.drive.pump import Pump
+from conformance.drive.rings import Bridge, make
+from conformance.drive.wire import WireEnd
+
+PLACE = "/dev/shm"
+
+
+@dataclass
+class Shared(Offer):
+    """A memory file with its bells; the suite is behind the bridge."""
+
+    path: Path = Path()
+    bridge: Bridge | None = None
+
+    def begin(self, pump: Pump, wire: WireEnd) -> None:
+        """The rings can be used before the plugin has come."""
+        cross(self.bridge, wire)
+
+    def discard(self) -> None:
+        """Give everything back that the pump does not own."""
+        if self.bridge is not None:
+            self.bridge.close()
+            self.bridge = None
+        super().discard()
+
+
+def cross(bridge: Bridge | None, wire: WireEnd) -> None:
+    """Let the wire have the suite's ends of a bridge."""
+    assert bridge is not None
+
+    def report(problem: str) -> None:
+        wire.broken = wire.broken or problem
+
+    bridge.report = report
+    wire.attach(bridge.read_fd, bridge.write_fd, unread=bridge.unread, over=bridge.over)
+
+
+def shm(requests: int = 1 << 16, replies: int = 1 << 14) -> Shared:
+    """Two rings of these capacities in a private folder."""
+    folder = tempfile.mkdtemp(prefix="conformance-", dir=PLACE if os.path.isdir(PLACE) else None)
+    path = Path(folder, "the ring")
+    memory, bells = make(str(path), requests, replies)
+    bridge = Bridge(memory, bells, takes="requests", gives="replies")
+    return Shared(["shm://" + quote(str(path))], folder=folder, path=path, bridge=bridge)

@@ -1,0 +1,345 @@
+"""Shared memory, as docs/shm.md describes it: the suite's own half of a connection, as host or as plugin.
+
+The rest of the suite moves bytes through descriptors. So a `Bridge` stands between the rings and two pipes, with a
+thread for each direction that sleeps whenever there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import mmap
+import os
+import select
+import struct
+import termios
+import threading
+from collections.abc import Callable
+
+MAGIC = b"plugshm\n"
+DATA = 4096
+HEADER = struct.Struct("<8sIIIIQ")
+RINGS = ("requests", "replies")
+BELLS = tuple(f"{ring}.{bell}" for ring in RINGS for bell in ("filled", "drained"))
+FIRST_WORD = {"requests": 0x080, "replies": 0x280}
+TAIL, PRODUCER_WAITS, HEAD, CONSUMER_WAITS = (offset // 8 for offset in (0, 0x80, 0x100, 0x180))
+PIECE = 1 << 16
+
+
+class Corrupt(Exception):
+    """The memory holds what cannot be; one line."""
+
+
+def fence() -> None:
+    """What was stored is there before what follows is loaded: any locked instruction does that."""
+    with _lock:
+        pass
+
+
+_lock = threading.Lock()
+
+
+def header(requests: int, replies: int) -> bytes:
+    """The first bytes of a memory file with rings of these capacities."""
+    return HEADER.pack(MAGIC, 1, DATA, requests, replies, DATA + requests + replies)
+
+
+class Memory:
+    """The mapping of a memory file."""
+
+    def __init__(self, fd: int) -> None:
+        """Map a file, and look at its header.
+
+        Raises:
+            Corrupt: the header is not one, or the file is not of its size.
+        """
+        size = os.fstat(fd).st_size
+        if size < DATA:
+            raise Corrupt(f"the memory file has {size} bytes, fewer than its header")
+        self.map = mmap.mmap(fd, size)
+        magic, version, data, requests, replies, said = HEADER.unpack_from(self.map)
+        if (magic, version, data) != (MAGIC, 1, DATA):
+            raise Corrupt(f"the header of the memory file begins with {self.map[:16]!r}")
+        for capacity in (requests, replies):
+            if capacity & (capacity - 1) or not 64 <= capacity <= 1 << 30:
+                raise Corrupt(f"{capacity} is no capacity of a ring")
+        if not said == size == DATA + requests + replies:
+            raise Corrupt(f"the memory file has {size} bytes, and says {said}, with rings of {requests} and {replies}")
+        if any(self.map[HEADER.size : 128]):
+            raise Corrupt("the reserved bytes of the header are not zero")
+        self._view = memoryview(self.map)
+        self.words = self._view.cast("Q")
+        self.capacity = {"requests": requests, "replies": replies}
+        self.start = {"requests": DATA, "replies": DATA + requests}
+        self.bytes = self._view
+
+    def word(self, ring: str, which: int) -> int:
+        """The index of a word of a ring."""
+        return FIRST_WORD[ring] // 8 + which
+
+    def fill(self, ring: str) -> int:
+        """How many bytes a ring holds, as its counters say."""
+        tail, head = (self.words[self.word(ring, which)] for which in (TAIL, HEAD))
+        return (tail - head) % (1 << 64)
+
+    def close(self) -> None:
+        """Give the mapping back."""
+        self.words.release()
+        self._view.release()
+        self.map.close()
+
+
+def make(path: str, requests: int, replies: int) -> tuple[Memory, dict[str, int]]:
+    """As the host: make the memory file and the bells beside it, and return the host's ends of these by name."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, DATA + requests + replies)
+        os.pwrite(fd, header(requests, replies), 0)
+        memory = Memory(fd)
+    finally:
+        os.close(fd)
+    bells = {}
+    for bell in BELLS:
+        os.mkfifo(f"{path}.{bell}", 0o600)
+    for bell in BELLS:
+        reading = os.open(f"{path}.{bell}", os.O_RDONLY | os.O_NONBLOCK)
+        if bell in ("requests.filled", "replies.drained"):
+            bells[bell] = reading
+        else:
+            bells[bell] = os.open(f"{path}.{bell}", os.O_WRONLY | os.O_NONBLOCK)
+            os.close(reading)
+    return memory, bells
+
+
+class Bridge:
+    """Carries bytes between the rings and two pipes: the suite reads ``read_fd`` and writes ``write_fd``.
+
+    ``takes`` and ``gives`` are the rings that the suite reads and writes. The bells belong to the bridge. ``report`` is
+    told what is wrong with the memory, should that be found out.
+    """
+
+    def __init__(self, memory: Memory, bells: dict[str, int], *, takes: str, gives: str) -> None:
+        self.memory = memory
+        self.report: Callable[[str], None] = lambda problem: None
+        self.read_fd, self._to_suite = os.pipe()
+        self._from_suite, self.write_fd = os.pipe()
+        self._stopped, self._stop = os.pipe()
+        for fd in (self._to_suite, self._from_suite, *bells.values()):
+            os.set_blocking(fd, False)
+        self.taking = _Taking(self, takes, bells[f"{takes}.filled"], bells[f"{takes}.drained"])
+        self.giving = _Giving(self, gives, bells[f"{gives}.drained"], bells[f"{gives}.filled"])
+        for half in (self.taking, self.giving):
+            half.thread.start()
+
+    def unread(self) -> int | None:
+        """How many bytes the other side has not taken yet."""
+        if self.giving.over:
+            return None
+        count = array.array("i", [0])
+        fcntl.ioctl(self._from_suite, termios.FIONREAD, count)
+        return count[0] + self.giving.carrying + self.memory.fill(self.giving.ring)
+
+    def over(self, read: bool, write: bool) -> bool:
+        """Whether the directions that the suite has closed are closed towards the other side as well."""
+        return (not read or self.taking.over) and (not write or self.giving.over)
+
+    def close(self) -> None:
+        """End both directions, and give everything back but the suite's own ends."""
+        os.close(self._stop)
+        for half in (self.taking, self.giving):
+            half.thread.join()
+            half.close()
+        for fd in (self._to_suite, self._from_suite, self._stopped):
+            if fd >= 0:
+                os.close(fd)
+        self.memory.close()
+
+
+class _Half:
+    """One direction: a thread, a ring, a bell to wait for and a bell to ring."""
+
+    def __init__(self, bridge: Bridge, ring: str, waits: int, rings: int) -> None:
+        self.bridge, self.ring = bridge, ring
+        self._waits, self._rings = waits, rings
+        self.over = False
+        self._gone = False
+        memory = bridge.memory
+        self._words, self._capacity, self._start = memory.words, memory.capacity[ring], memory.start[ring]
+        self._index = {which: memory.word(ring, which) for which in (TAIL, HEAD, PRODUCER_WAITS, CONSUMER_WAITS)}
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self._carry()
+        except Corrupt as problem:
+            self.bridge.report(str(problem))
+        self.close()
+
+    def _carry(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the two bells."""
+        if not self.over:
+            os.close(self._waits)
+            os.close(self._rings)
+            self.over = True
+
+    def _load(self, which: int) -> int:
+        return self._words[self._index[which]]
+
+    def _store(self, which: int, value: int) -> None:
+        self._words[self._index[which]] = value
+
+    def _fill(self) -> int:
+        fill = (self._load(TAIL) - self._load(HEAD)) % (1 << 64)
+        if fill > self._capacity:
+            raise Corrupt(f"the ring of the {self.ring} says that it holds {fill} bytes of {self._capacity}")
+        return fill
+
+    def _ring_bell(self) -> bool:
+        """Wake the other side; False where nobody hears it any more."""
+        try:
+            os.write(self._rings, b"!")
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            return False
+        return True
+
+    def _wait(self, fd: int, events: int) -> bool:
+        """Sleep until the bell rings, or something happens at a pipe; False when it is time to stop."""
+        poll = select.poll()
+        poll.register(self.bridge._stopped, select.POLLIN)
+        poll.register(fd, events)
+        if not self._gone:
+            poll.register(self._waits, select.POLLIN)
+        happened = dict(poll.poll())
+        if self._waits in happened and not self._gone:
+            self._gone = bool(happened[self._waits] & select.POLLHUP)
+            try:
+                while len(os.read(self._waits, 4096)) == 4096:
+                    continue
+            except BlockingIOError:
+                pass
+        return self.bridge._stopped not in happened
+
+
+class _Taking(_Half):
+    """From the ring to the suite."""
+
+    def _carry(self) -> None:
+        bridge = self.bridge
+        while True:
+            data = self._take()
+            if data:
+                if not self._hand_over(data):
+                    break
+                continue
+            if self._gone:
+                os.close(bridge._to_suite)  # end of file
+                bridge._to_suite = -1
+                return
+            self._store(CONSUMER_WAITS, 1)
+            fence()
+            if self._fill():
+                self._store(CONSUMER_WAITS, 0)
+                continue
+            goes_on = self._wait(bridge._to_suite, 0)  # an error there: the suite has closed its end
+            self._store(CONSUMER_WAITS, 0)
+            if not goes_on or _broken(bridge._to_suite):
+                break
+        self._store(CONSUMER_WAITS, 1)  # so that a producer rings, and is told
+
+    def _take(self) -> bytes:
+        fill = self._fill()
+        head = self._load(HEAD)
+        at = head % self._capacity
+        count = min(fill, self._capacity - at, PIECE)
+        if not count:
+            return b""
+        data = bytes(self.bridge.memory.bytes[self._start + at : self._start + at + count])
+        self._store(HEAD, head + count)
+        fence()
+        if self._load(PRODUCER_WAITS) and fill - count <= self._capacity // 2:
+            self._ring_bell()
+        return data
+
+    def _hand_over(self, data: bytes) -> bool:
+        while data:
+            try:
+                data = data[os.write(self.bridge._to_suite, data) :]
+            except BrokenPipeError:
+                return False
+            except BlockingIOError:
+                poll = select.poll()
+                poll.register(self.bridge._stopped, select.POLLIN)
+                poll.register(self.bridge._to_suite, select.POLLOUT)
+                if self.bridge._stopped in dict(poll.poll()):
+                    return False
+        return True
+
+
+class _Giving(_Half):
+    """From the suite to the ring."""
+
+    carrying = 0
+
+    def _carry(self) -> None:
+        bridge = self.bridge
+        while True:
+            self.carrying = 1
+            try:
+                data = os.read(bridge._from_suite, PIECE)
+            except BlockingIOError:
+                self.carrying = 0
+                if not self._wait(bridge._from_suite, select.POLLIN):
+                    return
+                if self._gone:
+                    break
+                continue
+            if not data or not self._give(data):
+                break
+        self.carrying = 0
+        if self._gone:
+            os.close(bridge._from_suite)  # nobody reads any more
+            bridge._from_suite = -1
+
+    def _give(self, data: bytes) -> bool:
+        """Put everything into the ring; False where there is nobody to take it."""
+        while data:
+            room = self._capacity - self._fill()
+            if room:
+                data = self._put(data, room)
+                if self._gone:
+                    return False
+                continue
+            self._store(PRODUCER_WAITS, 1)
+            fence()
+            if self._fill() <= self._capacity // 2:
+                self._store(PRODUCER_WAITS, 0)
+                continue
+            goes_on = self._wait(self.bridge._stopped, select.POLLIN)
+            self._store(PRODUCER_WAITS, 0)
+            if not goes_on or self._gone:
+                return False
+        return True
+
+    def _put(self, data: bytes, room: int) -> bytes:
+        tail = self._load(TAIL)
+        at = tail % self._capacity
+        count = min(room, len(data), self._capacity - at)
+        self.carrying = len(data)
+        self.bridge.memory.bytes[self._start + at : self._start + at + count] = data[:count]
+        self._store(TAIL, tail + count)
+        fence()
+        if self._load(CONSUMER_WAITS) and not self._ring_bell():
+            self._gone = True
+        return data[count:]
+
+
+def _broken(fd: int) -> bool:
+    """Whether nobody reads a pipe any more."""
+    poll = select.poll()
+    poll.register(fd, 0)
+    return bool(poll.poll(0))

@@ -39,8 +39,9 @@ class Session:
         patience: float | None = None,
         may_end: bool = False,
         owed_by: str = "the testee",
+        waited: float = 0.0,
     ) -> None:
-        """Wait until ``done()``.
+        """Wait until ``done()``; ``waited`` is how many seconds the caller has waited for it already.
 
         Raises:
             Hang: the time is up; says what was awaited and what the process was doing.
@@ -70,7 +71,7 @@ class Session:
         if child is not None and not self.stacks:
             self.stacks = child.dump_stacks()
         raise Hang(
-            f"{owed_by} did not deliver {what} within {limit:g} s",
+            f"{owed_by} did not deliver {what} within {waited + limit:g} s",
             expected=what,
             seen=f"nothing; the process is {state}",
         )
@@ -99,7 +100,8 @@ class Session:
             elif self.now() < deadline and not (self.child and self.child.ended):
                 self.pump.until(lambda: False, self.now() + 0.001)
             else:
-                self.wait(lambda: not self.wire.unread, f"the reading of {len(data)} bytes", patience=0)
+                what = f"the reading of {len(data)} bytes"
+                self.wait(lambda: not self.wire.unread, what, patience=0, waited=self.patience)
         if self.wire.unread is None:
             self.pump.until(lambda: False, self.now() + 0.002)
 

@@ -139,6 +139,15 @@ class Bridge:
         fcntl.ioctl(self._from_suite, termios.FIONREAD, count)
         return count[0] + self.giving.carrying + self.memory.fill(self.giving.ring)
 
+    def spoil(self, ring: str, which: int, beside: int, by: int) -> None:
+        """Make a counter of a ring what it cannot be, the value of ``beside`` and ``by`` more, and ring its bells."""
+        memory = self.memory
+        for half in (self.taking, self.giving):
+            half.trusts = False
+        memory.words[memory.word(ring, which)] = (memory.words[memory.word(ring, beside)] + by) % (1 << 64)
+        half = self.taking if self.taking.ring == ring else self.giving
+        half.ring_bell()
+
     def over(self, read: bool, write: bool) -> bool:
         """Whether the directions that the suite has closed are closed towards the other side as well."""
         return (not read or self.taking.over) and (not write or self.giving.over)
@@ -162,6 +171,7 @@ class _Half:
         self.bridge, self.ring = bridge, ring
         self._waits, self._rings = waits, rings
         self.over = False
+        self.trusts = True
         self._gone = False
         memory = bridge.memory
         self._words, self._capacity, self._start = memory.words, memory.capacity[ring], memory.start[ring]
@@ -193,11 +203,13 @@ class _Half:
 
     def _fill(self) -> int:
         fill = (self._load(TAIL) - self._load(HEAD)) % (1 << 64)
+        if fill > self._capacity and not self.trusts:
+            fill = 0  # the suite itself has made it so
         if fill > self._capacity:
             raise Corrupt(f"the ring of the {self.ring} says that it holds {fill} bytes of {self._capacity}")
         return fill
 
-    def _ring_bell(self) -> bool:
+    def ring_bell(self) -> bool:
         """Wake the other side; False where nobody hears it any more."""
         try:
             os.write(self._rings, b"!")
@@ -262,7 +274,7 @@ class _Taking(_Half):
         self._store(HEAD, head + count)
         fence()
         if self._load(PRODUCER_WAITS) and fill - count <= self._capacity // 2:
-            self._ring_bell()
+            self.ring_bell()
         return data
 
     def _hand_over(self, data: bytes) -> bool:
@@ -333,7 +345,7 @@ class _Giving(_Half):
         self.bridge.memory.bytes[self._start + at : self._start + at + count] = data[:count]
         self._store(TAIL, tail + count)
         fence()
-        if self._load(CONSUMER_WAITS) and not self._ring_bell():
+        if self._load(CONSUMER_WAITS) and not self.ring_bell():
             self._gone = True
         return data[count:]
 

@@ -15,9 +15,10 @@ from conformance.drive.offers.pipes import (
     single_pty,
     stdio,
 )
-from conformance.drive.offers.sockets import Listening, fd, stdio_socket, tcp, tcp_ipv6, unix, unix_abstract
+from conformance.drive.offers.sockets import NOBODY, Listening, fd, stdio_socket, tcp, tcp_ipv6, unix, unix_abstract
 
 __all__ = [
+    "NOBODY",
     "LateFifo",
     "Listening",
     "Offer",

@@ -1,0 +1,61 @@
+"""How a host uses and mistrusts shared memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.case import case
+from conformance.drive.rings import CONSUMER_WAITS, HEAD, TAIL
+from conformance.outcomes import Fault
+
+SHM = ("shm",)
+
+
+@case("OPN-27", on=SHM, each={"tail too far": (1,), "tail before the head": (-1,)})
+def test_impossible_requests(host: Any, each: tuple[int]) -> None:
+    """The counter of the bytes that the plugin has written becomes impossible: the connection ends, with a failure."""
+    host.goes_on()
+    capacity = host.bridge.memory.capacity["requests"]
+    host.bridge.spoil("requests", TAIL, HEAD, capacity + 1 if each[0] > 0 else -1)
+    host.broken_off("the counters of the ring of the requests cannot be true")
+
+
+@case("OPN-27", on=SHM, each={"head far behind": (-1,), "head far ahead": (1,)})
+def test_impossible_replies(host: Any, each: tuple[int]) -> None:
+    """The counter of the bytes that the plugin has taken becomes impossible: the next large reply ends the connection."""
+    host.goes_on()
+    capacity = host.bridge.memory.capacity["replies"]
+    host.bridge.spoil("replies", HEAD, TAIL, 8 * capacity if each[0] > 0 else -capacity - 1)
+    host.call("blob", 3 * capacity)
+    host.broken_off("the counters of the ring of the replies cannot be true")
+
+
+@case("OPN-29", on=SHM)
+def test_woken_for_bytes(host: Any) -> None:
+    """Requests that come when the host sleeps, or is about to, wake it; its replies wake the plugin."""
+    for milliseconds in (100, 100, 30, 10, 3, *(0, 1, 2) * 20):
+        host.holds(lambda: True, milliseconds / 1000)
+        host.results(host.call("echo", milliseconds), milliseconds)
+
+
+@case("OPN-29", on=SHM)
+def test_woken_for_room(host: Any) -> None:
+    """Replies several times as large as the ring pass, also when the plugin pauses in reading."""
+    size = 4 * host.bridge.memory.capacity["replies"]
+    for paused in (False, True):
+        host.wire.hold(paused)
+        sequence = host.call("blob", size)
+        if paused:
+            host.holds(lambda: True, 0.2)
+            host.wire.hold(False)
+        host.results(sequence, "x" * size)
+
+
+@case("OPN-24", on=SHM)
+def test_sleeps(host: Any) -> None:
+    """A host that waits for a request says so in the memory: it looks no more, and waits for its bell."""
+    host.goes_on()
+    memory = host.bridge.memory
+    waits = memory.word("requests", CONSUMER_WAITS)
+    if host.holds(lambda: not memory.words[waits], 1.0):
+        raise Fault("the host never goes to sleep", expected="its word for waiting to be 1", seen="0 for a second")

@@ -22,7 +22,7 @@ def test_impossible_requests(host: Any, each: tuple[int]) -> None:
 
 @case("OPN-27", on=SHM, each={"head far behind": (-1,), "head far ahead": (1,)})
 def test_impossible_replies(host: Any, each: tuple[int]) -> None:
-    """The counter of the bytes that the plugin has taken becomes impossible: the next large reply ends the connection."""
+    """The counter of the bytes that the plugin has taken becomes impossible: the next large reply ends it."""
     host.goes_on()
     capacity = host.bridge.memory.capacity["replies"]
     host.bridge.spoil("replies", HEAD, TAIL, 8 * capacity if each[0] > 0 else -capacity - 1)

@@ -15,22 +15,22 @@ from tests.conformance import bad_testees
 
 
 @pytest.fixture
-def terminal() -> Iterator[list[pexpect.spawn]]:
+def terminal() -> Iterator[list[pexpect.spawn[str]]]:
     """Programs on terminals, ended after the test."""
-    started: list[pexpect.spawn] = []
+    started: list[pexpect.spawn[str]] = []
     yield started
     for child in started:
         child.close(force=True)
 
 
-def spawn(terminal: list[pexpect.spawn], *words: str, cwd: Path | None = None) -> pexpect.spawn:
+def spawn(terminal: list[pexpect.spawn[str]], *words: str, cwd: Path | None = None) -> pexpect.spawn[str]:
     """Start this interpreter with these words on a terminal of its own."""
     child = pexpect.spawn(sys.executable, list(words), timeout=60, dimensions=(40, 120), cwd=cwd, encoding="utf-8")
     terminal.append(child)
     return child
 
 
-def test_the_progress_display_counts_and_ends_in_the_table(terminal: list[pexpect.spawn]) -> None:
+def test_the_progress_display_counts_and_ends_in_the_table(terminal: list[pexpect.spawn[str]]) -> None:
     child = spawn(terminal, "-m", "conformance.cli", "run", "--case", "plugin/requests/*", "-n", "0")
     child.expect(r"testee plugsvc-reference: ")
     child.expect(r"\d+/\d+")
@@ -42,7 +42,7 @@ def test_the_progress_display_counts_and_ends_in_the_table(terminal: list[pexpec
     assert child.exitstatus == 0
 
 
-def test_ctrl_c_ends_a_run_with_one_line_and_130(terminal: list[pexpect.spawn], tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_run_with_one_line_and_130(terminal: list[pexpect.spawn[str]], tmp_path: Path) -> None:
     hangs = """
     for line in sys.stdin:
         order = json.loads(line)
@@ -60,7 +60,7 @@ def test_ctrl_c_ends_a_run_with_one_line_and_130(terminal: list[pexpect.spawn], 
     assert child.exitstatus == 130
 
 
-def test_a_plugin_at_a_prompt_is_unhosted_and_works_by_itself(terminal: list[pexpect.spawn], tmp_path: Path) -> None:
+def test_a_plugin_at_a_prompt_is_unhosted_and_works_by_itself(terminal: list[pexpect.spawn[str]], tmp_path: Path) -> None:
     plugin = tmp_path / "plugin.py"
     plugin.write_text(
         "import plugsvc\n"
@@ -78,7 +78,7 @@ def test_a_plugin_at_a_prompt_is_unhosted_and_works_by_itself(terminal: list[pex
     child.expect(pexpect.EOF)
 
 
-def test_a_signal_leaves_no_testee_behind(terminal: list[pexpect.spawn], tmp_path: Path) -> None:
+def test_a_signal_leaves_no_testee_behind(terminal: list[pexpect.spawn[str]], tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     hangs = f"""
     open({str(pid_file)!r}, "a").write(str(os.getpid()) + "\\n")

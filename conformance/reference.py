@@ -22,8 +22,8 @@ LEAVES = (
     "float32", "float64", "bytes", "any", "raw", "point",
 )  # fmt: skip
 CONSTRUCTORS = ("list", "map", "optional")
-SCHEMES = ("file", "fd", "unix", "unix-abstract", "tcp", "stdio")
-BINDS = ("devfd", "procfs", "fifo", "pty", "fd", "fd-pair", "unix", "unix-abstract", "tcp", "stdio")
+SCHEMES = ("file", "fd", "unix", "unix-abstract", "tcp", "stdio", "shm")
+BINDS = ("devfd", "procfs", "fifo", "pty", "fd", "fd-pair", "unix", "unix-abstract", "tcp", "stdio", "shm")
 CONSUMER_KINDS = ("get-not-callable", "get-nil", "get-no-error", "get-unmarshalable")
 KINDS = (
     *CONSUMER_KINDS,

@@ -55,7 +55,7 @@ def _table(title: str, rows: Sequence[Row], testees: Sequence[str]) -> Table:
     groups = {id_.partition("-")[0]: req.group for id_, req in all_requirements().items()}
     one = testees[0] if len(testees) == 1 else ""
     table = Table(title=None, show_edge=False, pad_edge=False)
-    table.add_column(f"{title}{f' of {one}' if one else ''}")
+    table.add_column(f"{title}{f' of {one}' if one else ''}", no_wrap=True)
     for testee, scheme in columns:
         table.add_column(scheme or "-" if one else f"{testee}\n{scheme}", justify="right")
     for group, name in groups.items():

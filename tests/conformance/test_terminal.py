@@ -31,7 +31,8 @@ def spawn(terminal: list[pexpect.spawn[str]], *words: str, cwd: Path | None = No
 
 
 def test_the_progress_display_counts_and_ends_in_the_table(terminal: list[pexpect.spawn[str]]) -> None:
-    child = spawn(terminal, "-m", "conformance.cli", "run", "--case", "plugin/requests/*", "-n", "0")
+    choice = ("--case", "plugin/requests/*", "--scheme", "file", "-n", "0")
+    child = spawn(terminal, "-m", "conformance.cli", "run", *choice)
     child.expect(r"testee plugsvc-reference: ")
     child.expect(r"\d+/\d+")
     child.expect("requirements")
@@ -50,7 +51,19 @@ def test_ctrl_c_ends_a_run_with_one_line_and_130(terminal: list[pexpect.spawn[st
             print(json.dumps({"id": order["id"], "unsupported": "unknown op"}), flush=True)
 """
     command = bad_testees.write(tmp_path, bad_testees.manifest(), hangs)
-    words = ("run", "--testee", command, "--case", "plugin/requests/call", "--timeout", "100", "-n", "0")
+    words = (
+        "run",
+        "--testee",
+        command,
+        "--case",
+        "plugin/requests/call",
+        "--scheme",
+        "file",
+        "--timeout",
+        "100",
+        "-n",
+        "0",
+    )
     child = spawn(terminal, "-m", "conformance.cli", *words)
     child.expect("0/1")
     child.sendintr()
@@ -60,7 +73,9 @@ def test_ctrl_c_ends_a_run_with_one_line_and_130(terminal: list[pexpect.spawn[st
     assert child.exitstatus == 130
 
 
-def test_a_plugin_at_a_prompt_is_unhosted_and_works_by_itself(terminal: list[pexpect.spawn[str]], tmp_path: Path) -> None:
+def test_a_plugin_at_a_prompt_is_unhosted_and_works_by_itself(
+    terminal: list[pexpect.spawn[str]], tmp_path: Path
+) -> None:
     plugin = tmp_path / "plugin.py"
     plugin.write_text(
         "import plugsvc\n"
@@ -89,7 +104,19 @@ def test_a_signal_leaves_no_testee_behind(terminal: list[pexpect.spawn[str]], tm
     time.sleep(1000)
 """
     command = bad_testees.write(tmp_path, bad_testees.manifest(), hangs)
-    words = ("run", "--testee", command, "--case", "plugin/requests/call", "--timeout", "100", "-n", "0")
+    words = (
+        "run",
+        "--testee",
+        command,
+        "--case",
+        "plugin/requests/call",
+        "--scheme",
+        "file",
+        "--timeout",
+        "100",
+        "-n",
+        "0",
+    )
     child = spawn(terminal, "-m", "conformance.cli", *words)
     child.expect("0/1")
     child.kill(signal.SIGINT)

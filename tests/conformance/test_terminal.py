@@ -13,6 +13,8 @@ import pytest
 
 from tests.conformance import bad_testees
 
+ONE_CASE = ("--case", "plugin/requests/call", "--scheme", "file", "--timeout", "100", "-n", "0")
+
 
 @pytest.fixture
 def terminal() -> Iterator[list[pexpect.spawn[str]]]:
@@ -35,7 +37,7 @@ def test_the_progress_display_counts_and_ends_in_the_table(terminal: list[pexpec
     child = spawn(terminal, "-m", "conformance.cli", "run", *choice)
     child.expect(r"testee plugsvc-reference: ")
     child.expect(r"\d+/\d+")
-    child.expect("requirements")
+    child.expect("plugin side of plugsvc-reference")
     child.expect(r"REQ Requests")
     child.expect(r"\d+ cases: \d+ passed")
     child.expect(pexpect.EOF)

@@ -154,7 +154,7 @@ def _count(plan: Plan) -> int:
     """How many rows the run will have."""
     settings = plan.settings
     return sum(
-        settings.runs(case_id, subject)
+        settings.runs(case, case_id, subject)
         for case in catalogue().values()
         for subject in settings.subjects(plan.testees, case)
         for case_id in case.ids

@@ -74,7 +74,9 @@ class Runner:
     def wants(self, item: pytest.Function) -> bool:
         """Whether a collected item is part of the run."""
         case, subject, case_id = _case(item), _subject(item), _case_id(item)
-        return subject is not None and self.settings.selects(case, case_id) and self.settings.runs(case_id, subject)
+        if subject is None or not self.settings.selects(case, case_id):
+            return False
+        return self.settings.runs(case, case_id, subject)
 
     # --- the case at hand ----------------------------------------------------------------------
 

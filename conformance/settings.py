@@ -96,15 +96,15 @@ class Settings:
                 lack = matrix.lacking(case)
                 found.append(Subject(testee, case.side, ways[0] if ways else "", lack=lack))
             found += [Subject(testee, case.side, way, first=way == able[0]) for way in able]
-        return [subject for subject in found if any(self.runs(case_id, subject) for case_id in case.ids)]
+        return [subject for subject in found if any(self.runs(case, case_id, subject) for case_id in case.ids)]
 
-    def runs(self, case_id: str, subject: Subject) -> bool:
+    def runs(self, case: Case, case_id: str, subject: Subject) -> bool:
         """Whether a variant of a case is run over the subject's way of connecting."""
         if subject.first:
             return True
         if self._choice(subject.side):
             return not matrix.once(case_id)
-        return self.spread and matrix.everywhere(case_id)
+        return self.spread and matrix.everywhere(case, case_id)
 
     def _choice(self, side: Side) -> tuple[str, ...]:
         return self.schemes if side is Side.PLUGIN else self.binds if side is Side.HOST else ()

@@ -62,8 +62,8 @@ def test_what_is_said_of_the_matrix_names_cases(pattern: str) -> None:
 
 
 def test_nothing_is_run_both_everywhere_and_once() -> None:
-    ids = [case_id for case in catalogue().values() for case_id in case.ids]
-    assert [case_id for case_id in ids if everywhere(case_id) and once(case_id)] == []
+    ids = [(case, case_id) for case in catalogue().values() for case_id in case.ids]
+    assert [case_id for case, case_id in ids if everywhere(case, case_id) and once(case_id)] == []
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -65,19 +64,20 @@ def test_large_result(plugin: Any) -> None:
 
 
 def time_of_result(plugin: Any, value: bytes) -> float:
-    """Seconds from the first byte of a reply until the outcome; it comes in small pieces, each a read of its own."""
+    """CPU seconds from the first byte of a reply to the outcome; it comes in small pieces, each a read of its own."""
     ticket = plugin.call()
     message = b'{"sequence":%d,"reply":[%s]}\n' % (plugin.request(ticket)["sequence"], value)
-    began = time.monotonic()
+    began = plugin.child.cpu_seconds()
     for start in range(0, len(message), 8192):
         plugin.deliver(message[start : start + 8192])
     if plugin.outcome(ticket).kind != "ok":
         plugin.ok(ticket, "…")  # says what it is instead
-    return time.monotonic() - began
+    seconds: float = plugin.child.cpu_seconds() - began
+    return seconds
 
 
 LINEAR = 24
-"""How many times as long a reply of eight times the size may take; quadratic would be 64."""
+"""How many times as much a reply of eight times the size may cost; quadratic would be 64."""
 
 
 @case(
@@ -89,14 +89,14 @@ LINEAR = 24
     },
 )
 def test_linear(plugin: Any, each: Callable[[int], bytes]) -> None:
-    """A reply of eight times the size takes about eight times as long, not sixty-four, where it is slow at all."""
+    """A reply of eight times the size takes about eight times as much CPU time, not sixty-four, where it takes any."""
     plugin.patience *= 6
     size = int(4 * MEBIBYTE * plugin.scale)
     if time_of_result(plugin, each(size)) < 0.5:
-        return  # too quick to tell the cost from the noise, and quick enough
+        return  # too little to tell the cost from the noise, and little enough
     small, large = each(size // 2), each(size * 4)
     fewest = [time_of_result(plugin, small), time_of_result(plugin, large)]
-    for _ in range(2):  # a busy machine makes things slower, never quicker
+    for _ in range(2):  # a busy machine makes things cost more, never less
         if fewest[1] < 1 or fewest[1] < LINEAR * fewest[0]:
             return
         fewest = [min(fewest[0], time_of_result(plugin, small)), min(fewest[1], time_of_result(plugin, large))]

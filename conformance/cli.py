@@ -19,6 +19,7 @@ from rich.console import Console
 from conformance import __version__
 from conformance.case import Case, catalogue, matches
 from conformance.drive.capabilities import TesteeError
+from conformance.drive.ways import WAYS
 from conformance.known import KnownFailuresError
 from conformance.launch import LaunchError, launch
 from conformance.mutants import BankError, Verdict, load_bank, score_lines, try_all, unguarded
@@ -33,6 +34,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 INTERRUPTED = 130
 PARALLEL_FROM = 40
 """Below so many cases, starting workers costs more than it saves."""
+
+
+_WAYS = (
+    "Every case over this way of connecting, or over every one: all. By default every case over the first way, and a"
+    " selection over the others."
+)
+_SCHEMES = ", ".join(WAYS)
 
 
 def _fail(message: str, code: int) -> int:
@@ -55,8 +63,8 @@ def _selection(command: F) -> F:
     for option in reversed(
         [
             click.option("--side", type=click.Choice([s.value for s in Side]), help="Cases of one side only."),
-            click.option("--scheme", "schemes", multiple=True, metavar="S", help="Offer plugins this scheme only."),
-            click.option("--bind", "binds", multiple=True, metavar="B", help="Bind of hosts (default: their first)."),
+            click.option("--scheme", "schemes", multiple=True, metavar="S", help=f"{_WAYS} Of plugins: {_SCHEMES}."),
+            click.option("--bind", "binds", multiple=True, metavar="B", help=f"{_WAYS} Of hosts: what they declare."),
             click.option("--case", "cases", multiple=True, metavar="GLOB", help="These cases only."),
             click.option("--skip", "skips", multiple=True, metavar="GLOB", help="Leave these cases out."),
             click.option(

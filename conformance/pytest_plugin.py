@@ -33,13 +33,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--conformance-plan", metavar="FILE", help="a prepared plan, as the command line writes it")
     add("--side", choices=["plugin", "host", "misuse"], help="run the cases of one side")
-    add("--scheme", action="append", default=[], metavar="S", help="offer plugins this scheme only")
+    add("--scheme", action="append", default=[], metavar="S", help="connect plugins this way only; all: every way")
     add(
         "--bind",
         action="append",
         default=[],
         metavar="B",
-        help="let hosts use this bind (default: their first)",
+        help="connect hosts by this bind only; all: every bind",
     )
     add("--case", action="append", default=[], metavar="GLOB", help="run these cases only")
     add("--skip", action="append", default=[], metavar="GLOB", help="leave these cases out")

@@ -118,10 +118,6 @@ class _End:
         if not _STRONG:
             self._fence()
 
-    def _fall_asleep(self) -> None:
-        self._asleep = True
-        self._limit = _NEVER
-
     def _wake_up(self) -> None:
         """After a sleep: quieten the bell, and see whether the other side is still there."""
         self._asleep = False
@@ -175,8 +171,6 @@ class RingReader(_End):
         """
         if self._asleep:
             self._wake_up()
-            if _STRONG:
-                self._limit = self._place()
         return self._words[TAIL] != self._count or self._gone
 
     def arm(self) -> bool:
@@ -188,7 +182,7 @@ class RingReader(_End):
         if words[PRODUCER_WAITING] and left <= self._half:
             self._ring_if_there()
         if left == 0 and not self._gone:
-            self._fall_asleep()
+            self._asleep = True
             return True
         words[CONSUMER_WAITING] = 0
         return False
@@ -198,6 +192,8 @@ class RingReader(_End):
 
         Raises `ProtocolError` when the counters make no sense.
         """
+        if self._asleep:
+            self._wake_up()
         words = self._words
         head = self._count
         tail = words[TAIL]
@@ -212,9 +208,7 @@ class RingReader(_End):
         return data
 
     def _read_with_care(self, size: int) -> bytes | None:
-        """Read whatever there is of a sleep, an end of the data, or more than is wanted; return as `read`."""
-        if self._asleep:
-            self._wake_up()
+        """Read at an end of the data, or of the stream, or less than is there; return as `read`."""
         words = self._words
         head = self._count
         tail = words[TAIL]
@@ -271,7 +265,8 @@ class RingWriter(_End):
         words[PRODUCER_WAITING] = 1
         self._fence()
         if self._half < self._count - words[HEAD] <= self._capacity and not self._gone:
-            self._fall_asleep()
+            self._asleep = True
+            self._limit = _NEVER
             return True
         words[PRODUCER_WAITING] = 0
         return False

@@ -92,3 +92,12 @@ def test_dropped_stream_closes() -> None:
     del stream
     assert os.read(r, 1) == b""
     os.close(r)
+
+
+def test_a_descriptor_needs_no_announcement() -> None:
+    read, write = os.pipe()
+    reader, writer = FdStream(read), FdStream(write)
+    assert reader.arm()
+    assert (reader.room, writer.room) == (select.POLLOUT, select.POLLOUT)
+    reader.close()
+    writer.close()

@@ -384,15 +384,14 @@ def test_wrong_nonce(start_host: Any, each: Callable[[bytes], bytes]) -> None:
     host = start_host(opens=False)
     (url,) = host.urls()
     (path,) = files_of(host)
-    strangers = [Stranger(host.pump, url) for _ in range(3)]
-    for stranger in strangers:
-        stranger.say(each(path.read_bytes()))
+    nonce = path.read_bytes()
+    for stranger in [Stranger(host.pump, url) for _ in range(3)]:
+        stranger.say(each(nonce))
         host.wait(lambda who=stranger: who.turned_away or bool(who.came), "the end of a connection without the nonce")
-    host.open()
-    host.goes_on()
-    for stranger in strangers:
         if stranger.came:
             raise Fault("a connection without the nonce is served", expected="nothing", seen=repr(stranger.came[:200]))
+    host.open()
+    host.goes_on()
     host.leave(0)
     host.ended(why="strangers came before the plugin, which exited 0", success=True)
 

@@ -40,7 +40,9 @@ def test_woken_for_bytes(host: Any) -> None:
 
 @case("OPN-29", on=SHM)
 def test_woken_for_room(host: Any) -> None:
-    """Replies several times as large as the ring pass, also when the plugin pauses in reading."""
+    """Requests and replies several times as large as the ring pass, also when the plugin pauses in reading."""
+    text = "y" * (4 * host.bridge.memory.capacity["requests"])
+    host.results(host.call("echo", text), text)
     size = 4 * host.bridge.memory.capacity["replies"]
     for paused in (False, True):
         host.wire.hold(paused)

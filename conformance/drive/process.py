@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -153,8 +154,9 @@ class Child:
         return _cpu_ticks(self.pid) / os.sysconf("SC_CLK_TCK")
 
     def send_signal(self, name: str) -> None:
-        """Send a signal to the process itself, not to its children."""
-        os.kill(self.pid, getattr(signal, name))
+        """Send a signal to the process itself, not to its children; that it has ended is for the next wait to say."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, getattr(signal, name))
 
     def descriptors(self) -> list[str]:
         """What the process has open, by the names of the kernel."""

@@ -1,0 +1,157 @@
+"""The suite's own two halves against each other: what it offers to plugins, and how its probe opens such things."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from conformance.drive import offers, probe
+from conformance.drive.offers.memory import cross
+from conformance.drive.pump import Pump
+from conformance.drive.rings import Bridge, Memory
+from conformance.drive.ways import HALVES, KINDS, TRAITS, WAYS, has, kind_of
+from conformance.drive.wire import WireEnd
+
+LARGE = b'{"large":"%s"}' % (b"0123456789abcdef" * 200_000)
+MORE = {"fd-twice": offers.fd_twice, "tcp-ipv6": offers.tcp_ipv6}
+MAKERS = {**{name: way.make for name, way in WAYS.items() if way.scheme != "stdio"}, **MORE}
+
+
+@dataclass
+class Pair:
+    """Both ends of a connection: ``host`` is that of the offer, ``plugin`` that of the probe."""
+
+    pump: Pump
+    host: WireEnd
+    plugin: WireEnd
+
+    def until(self, done: Callable[[], bool], what: str) -> None:
+        assert self.pump.until(done, time.monotonic() + 20), what
+
+
+@pytest.fixture(params=list(MAKERS))
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    pump = Pump()
+    made = Pair(pump, WireEnd(pump), WireEnd(pump))
+    offer = MAKERS[request.param]()
+    bridge = None
+    try:
+        offer.begin(pump, made.host)
+        fds = probe.open_streams(list(offer.urls), "writer-first")
+        offer.started()
+        if len(fds) == 5:
+            memory = Memory(fds[0])
+            os.close(fds[0])
+            names = ("replies.filled", "requests.drained", "requests.filled", "replies.drained")
+            bridge = Bridge(memory, dict(zip(names, fds[1:], strict=True)), takes="replies", gives="requests")
+            cross(bridge, made.plugin)
+        else:
+            made.plugin.attach(fds[0], fds[-1])
+        made.until(lambda: made.host.attached, "a connection")
+        made.plugin.put(b'{"hello":1}')
+        made.until(lambda: bool(made.host.frames), "the first message")
+        assert made.host.take() == {"hello": 1}
+        yield made
+    finally:
+        pump.close()
+        if bridge is not None:
+            bridge.close()
+        offer.discard()
+
+
+def test_both_directions_at_once(pair: Pair) -> None:
+    pair.host.put(LARGE)
+    pair.plugin.put(LARGE)
+    pair.until(lambda: bool(pair.host.frames and pair.plugin.frames), "two large messages")
+    assert pair.host.frames.popleft() == LARGE
+    assert pair.plugin.frames.popleft() == LARGE
+
+
+def test_end_of_the_plugin(pair: Pair, request: pytest.FixtureRequest) -> None:
+    pair.plugin.put(b"{}")
+    pair.until(lambda: pair.plugin.written, "writing")
+    pair.plugin.close()
+    pair.until(lambda: pair.host.eof, "end of file")
+    assert pair.host.frames.popleft() == b"{}"
+    if "file-pty" not in request.node.name:  # a terminal with nobody at it waits for the next one
+        pair.host.put(LARGE)
+        pair.until(lambda: pair.host.write_error is not None, "an error of writing")
+
+
+def test_end_of_the_host(pair: Pair) -> None:
+    pair.host.put(b"{}")
+    pair.until(lambda: bool(pair.plugin.frames), "a message")
+    pair.host.close()
+    pair.until(lambda: pair.plugin.eof, "end of file")
+
+
+def test_half_of_the_connection(pair: Pair, request: pytest.FixtureRequest) -> None:
+    if "file-pty" in request.node.name:
+        pytest.skip("a terminal has no halves")
+    pair.plugin.close(read=False)
+    pair.until(lambda: pair.host.eof, "end of file")
+    pair.host.put(LARGE)
+    pair.until(lambda: bool(pair.plugin.frames), "the large message")
+    pair.host.close(read=False)
+    pair.until(lambda: pair.plugin.eof, "end of file")
+
+
+def test_what_is_unread_is_known_or_not(pair: Pair) -> None:
+    pair.plugin.hold(True)
+    pair.host.put(b'{"a":1}')
+    pair.until(lambda: pair.host.written, "writing")
+    assert pair.host.unread is None or pair.host.unread >= 0
+    pair.plugin.hold(False)
+    pair.until(lambda: bool(pair.plugin.frames), "a message")
+    pair.until(lambda: not pair.host.unread, "everything to be read")
+
+
+def test_what_is_done_before_there_is_a_connection_happens_then() -> None:
+    pump = Pump()
+    host, plugin = WireEnd(pump), WireEnd(pump)
+    offer = offers.tcp()
+    try:
+        offer.begin(pump, host)
+        host.put(b'{"early":true}')
+        host.close(read=False)
+        fds = probe.open_streams(list(offer.urls), "reader-first")
+        plugin.attach(fds[0], fds[0])
+        assert pump.until(lambda: plugin.eof, time.monotonic() + 20)
+        assert plugin.take() == {"early": True}
+        plugin.put(b"{}")
+        assert pump.until(lambda: bool(host.frames), time.monotonic() + 20)
+    finally:
+        pump.close()
+        offer.discard()
+
+
+def test_a_wrong_nonce_is_told() -> None:
+    pump = Pump()
+    wire = WireEnd(pump)
+    offer = offers.tcp(nonce=b"n" * 32)
+    try:
+        offer.begin(pump, wire)
+        stranger = socket.socket()
+        stranger.connect(probe.tcp_parts(offer.urls[0].partition(":")[2])[1])
+        stranger.send(b"n" * 31 + b"m")
+        assert pump.until(lambda: bool(wire.broken), time.monotonic() + 20)
+        assert "is not the nonce" in wire.broken
+        assert not wire.attached
+        stranger.close()
+    finally:
+        pump.close()
+        offer.discard()
+
+
+def test_ways_and_kinds_hang_together() -> None:
+    assert all(way.kind in KINDS for way in WAYS.values())
+    assert {way.scheme for way in WAYS.values()} == set(probe.SCHEMES)
+    assert all(traits <= TRAITS.keys() for traits in KINDS.values())
+    assert [kind_of(name) for name in ("file", "file-pty", "pty", "home-made")] == ["procfs", "pty", "pty", "home-made"]
+    assert has("tcp", HALVES)
+    assert not has("home-made", HALVES)

@@ -24,6 +24,7 @@ import io
 import os
 import select
 import threading
+from collections.abc import Callable
 
 from ..errors import ProtocolError
 from .shm_memory import CONSUMER_WAITING, HEAD, PRODUCER_WAITING, TAIL, Memory, Ring, describe
@@ -159,10 +160,13 @@ class _End:
 
 
 class RingReader(_End):
-    """The consumer's end."""
+    """The consumer's end. `begun` is called, once, when the first bytes were read."""
 
-    def __init__(self, memory: Memory, ring: Ring, filled: int, drained: int) -> None:
+    def __init__(
+        self, memory: Memory, ring: Ring, filled: int, drained: int, *, begun: Callable[[], object] | None = None
+    ) -> None:
         super().__init__(memory, ring, filled, drained, CONSUMER_WAITING, HEAD)
+        self._begun = begun
 
     def ready(self) -> bool:
         """Whether `read` would return something at once. Without a system call, unless after a sleep.
@@ -233,6 +237,9 @@ class RingReader(_End):
         self._limit = self._place() if _STRONG else _NEVER
         if words[PRODUCER_WAITING] and tail - end <= self._half:
             self._ring_if_there()
+        if self._begun is not None:
+            begun, self._begun = self._begun, None
+            begun()
         return data
 
     def write(self, data: bytes | memoryview) -> int:

@@ -6,6 +6,8 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
+from functools import partial
 
 from ...openers.shm import bell_paths, with_shm_path
 from ...openers.shm_memory import BELLS, REPLIES, REQUESTS, Memory, check_capacity
@@ -25,7 +27,10 @@ _SHARED_MEMORY = "/dev/shm"
 
 
 class ShmBind:
-    """A memory file and four FIFOs in a directory that only this user can enter and that is removed afterwards.
+    """A memory file and four FIFOs in a directory that only this user can enter.
+
+    It is removed with the plugin's first bytes: then the plugin has opened everything, and nothing is left behind,
+    however host and plugin end.
 
     The fastest bind, for plugins that know the scheme `shm`, run as the same user and see this file system.
     `capacity` is that of each ring in bytes, a power of two. `directory` is where the private directory is
@@ -54,9 +59,10 @@ class ShmBind:
             try:
                 # mkdtemp creates with mode 0700.
                 directory = tempfile.mkdtemp(prefix="plugsvc-", dir=parent)
-                attempt.callback(shutil.rmtree, directory, ignore_errors=True)
+                remove = partial(shutil.rmtree, directory, ignore_errors=True)
+                attempt.callback(remove)
                 path = os.path.join(directory, "ring")
-                duplex = create(path, self._capacity, self._capacity)
+                duplex = create(path, self._capacity, self._capacity, begun=remove)
             except BaseException as error:
                 attempt.close()
                 if isinstance(error, OSError) and number < len(self._directories):
@@ -67,9 +73,10 @@ class ShmBind:
         raise AssertionError("there is no directory to try")
 
 
-def create(path: str, requests: int, replies: int) -> Duplex:
+def create(path: str, requests: int, replies: int, *, begun: Callable[[], object] | None = None) -> Duplex:
     """Make the memory file and its FIFOs, with rings of these capacities, and return the host's ends.
 
+    `begun` is called when the plugin's first bytes were read: it needs the names no longer.
     Raises `OSError`; then what was made may be left in the directory.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -86,7 +93,7 @@ def create(path: str, requests: int, replies: int) -> Duplex:
         heard = [_listen(paths[bell], undo) for bell in ("requests.filled", "replies.drained")]
         rung = [_reach(paths[bell], undo) for bell in ("requests.drained", "replies.filled")]
         undo.pop_all()
-        reader = RingReader(memory, REQUESTS, heard[0], rung[0])
+        reader = RingReader(memory, REQUESTS, heard[0], rung[0], begun=begun)
         return Duplex(reader, RingWriter(memory, REPLIES, heard[1], rung[1]))
 
 

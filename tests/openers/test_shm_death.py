@@ -46,6 +46,9 @@ def at_step(number: int, act: Callable[[], None], kind: str = "line") -> None:
             left -= 1
         return trace
 
+    if kind == "opcode":
+        # Python 3.12 looks whether anybody wants bytecodes when tracing begins, not later.
+        sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
 
 

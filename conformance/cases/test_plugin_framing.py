@@ -74,6 +74,7 @@ def test_bytewise(plugin: Any) -> None:
 @case("FRM-03")
 def test_split_at_every_byte(plugin: Any) -> None:
     """A reply in two pieces is the same reply, wherever it is cut: in a character, an escape, a number, a literal."""
+    plugin.goes_on()
     cut, length = 1, 2
     while cut < length:
         ticket = plugin.call(results=RICH_TYPES)

@@ -67,8 +67,8 @@ def enclosed(choice: int, item: Typed, takes: Callable[[Type], bool]) -> Typed:
     of: Type = {kind: item.of}
     if not kind or not isinstance(item.of, str) or (kind == "optional" and item.of in ("any", "raw")) or not takes(of):
         return item
-    values = {"list": [item.value, item.value], "map": {"": item.value, "key": item.value}, "optional": item.value}
-    return Typed(of, values[kind])
+    made = {"list": [item.value] * 2, "map": dict.fromkeys(values.NASTY_TEXT, item.value), "optional": item.value}
+    return Typed(of, made[kind])
 
 
 def typed(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Typed]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from conformance.oracle.values import FLOATS, INTEGER_RANGES, Type, to_float32
 
-_NASTY_TEXT = [
+NASTY_TEXT = [
     "",
     "\0",
     '"',
@@ -38,8 +38,8 @@ _FIELDS = ["sequence", "type", "namespace", "name", "args", "ok", "services", "r
 
 TEXT = st.one_of(
     st.text(max_size=12),
-    st.sampled_from(_NASTY_TEXT),
-    st.lists(st.sampled_from(_NASTY_TEXT), max_size=4).map("".join),
+    st.sampled_from(NASTY_TEXT),
+    st.lists(st.sampled_from(NASTY_TEXT), max_size=4).map("".join),
 )
 """Text of Unicode scalar values: lone surrogates are a matter of hostile bytes, not of values."""
 

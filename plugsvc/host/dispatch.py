@@ -166,6 +166,7 @@ class Dispatcher:
             began = time.perf_counter()
             reply = answer(found, request)
             found.note(time.perf_counter() - began)
+            self._inline = None  # whoever takes over later must not blame it for another request
             self._outbox.post(reply)
         else:
             self._hand_over(found, request)

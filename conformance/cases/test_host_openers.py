@@ -43,7 +43,7 @@ def test_interrupted_while_writing(host: Any, each: tuple[str, ...]) -> None:
     host.goes_on()
     host.wire.hold(True)
     sequence = host.call("echo", text)
-    host.holds(lambda: not host.wire.offered, host.patience)
+    host.being_written()
     for _ in range(5):
         interrupt(host, each)
     for step in range(1, 20):
@@ -80,7 +80,7 @@ def test_nobody_reads(host: Any) -> None:
     host.goes_on()
     host.wire.hold(True)
     first = host.call("echo", text)
-    host.holds(lambda: not host.wire.offered, host.patience)
+    host.being_written()
     host.child.send_signal("SIGSTOP")
     sequence = host.fresh()
     head = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"echo","args":["' % sequence
@@ -102,7 +102,7 @@ def test_closed_with_replies_unread(host: Any, each: tuple[int]) -> None:
     host.wire.hold(True)
     for i in range(20):
         host.call("echo", i)
-    host.holds(lambda: not host.wire.offered, host.patience)
+    host.being_written()
     host.leave(status)
     why = f"the plugin closed the connection with replies unread, then exited {status}"
     host.ended(why=why, success=status == 0, says=None if status == 0 else rf"\b{status}\b")
@@ -281,7 +281,7 @@ def test_removed_when_connected(host: Any) -> None:
     """As soon as the plugin is connected, the socket or the nonce is gone."""
     files = files_of(host)
     host.goes_on()
-    if host.holds(lambda: any(os.path.lexists(path) for path in files), 1.0):
+    if not host.look_for(lambda: not any(os.path.lexists(path) for path in files), 1.0):
         raise Fault(
             "the host keeps what nobody needs any more", expected="its removal", seen=", ".join(map(str, files))
         )

@@ -59,5 +59,5 @@ def test_sleeps(host: Any) -> None:
     host.goes_on()
     memory = host.bridge.memory
     waits = memory.word("requests", CONSUMER_WAITS)
-    if host.holds(lambda: not memory.words[waits], 1.0):
+    if not host.look_for(lambda: bool(memory.words[waits]), 1.0):
         raise Fault("the host never goes to sleep", expected="its word for waiting to be 1", seen="0 for a second")

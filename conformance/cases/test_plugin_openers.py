@@ -152,7 +152,7 @@ def test_order_of_opening(start_plugin: Start, each: tuple[int, int]) -> None:
 
     thread = threading.Thread(target=opens, daemon=True)
     thread.start()
-    in_time = plugin.pump.until(lambda: len(opened) == 2, plugin.now() + min(plugin.patience, 5.0))
+    in_time = plugin.look_for(lambda: len(opened) == 2, min(plugin.patience, 5.0))
     wake = [os.open(path, os.O_RDWR | os.O_NONBLOCK) for path in offer.paths]
     thread.join()
     for fd in wake:

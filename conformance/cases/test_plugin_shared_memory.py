@@ -100,7 +100,7 @@ def test_spoiled(start_plugin: Start, each: Callable[[Path], None]) -> None:
     each(offer.path)
     plugin = start_plugin(offer=lambda: offer)
     ticket = plugin.call()
-    plugin.wait(lambda: plugin.arrived(ticket) or not os.path.lexists(offer.path), "the failure of the call")
+    plugin.look_for(lambda: plugin.arrived(ticket) or not os.path.lexists(offer.path))
     if not os.path.lexists(offer.path):
         raise Fault(
             "the plugin takes memory that is not right",
@@ -198,7 +198,7 @@ def test_sleeps(plugin: Any) -> None:
     plugin.request(plugin.call())
     memory = plugin.offer.bridge.memory
     waits, room = memory.word("replies", CONSUMER_WAITS), memory.word("requests", PRODUCER_WAITS)
-    if plugin.holds(lambda: not memory.words[waits], 1.0):
+    if not plugin.look_for(lambda: bool(memory.words[waits]), 1.0):
         raise Fault("the plugin never goes to sleep", expected="its word for waiting to be 1", seen="0 for a second")
     if memory.words[room]:
         raise Fault("the plugin waits for room in an empty ring", expected="0", seen=str(memory.words[room]))

@@ -306,6 +306,11 @@ class HostSession(Session):
             raise Fault("the error of a reply is no string", expected="a string", seen=repr(error)[:300])
         return error
 
+    def being_written(self) -> None:
+        """Wait until a reply is on its way, with the suite told to hold."""
+        if not self.look_for(lambda: bool(self.wire.offered)):
+            self.wait(lambda: False, "the beginning of a reply", patience=0)
+
     def goes_on(self) -> None:
         """Check that the connection is alive: one more call goes through."""
         self.results(self.call("add", 40, 2), 42)

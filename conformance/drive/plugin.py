@@ -268,9 +268,7 @@ class PluginSession(Session):
 
     def being_written(self, ticket: Ticket) -> None:
         """Wait until a request that is larger than the connection holds fills it, with the suite told to hold."""
-        deadline = self.now() + self.patience
-        while not self.wire.offered and self.now() < deadline and not self.arrived(ticket):
-            self.pump.until(lambda: False, self.now() + 0.002)
+        self.look_for(lambda: bool(self.wire.offered) or self.arrived(ticket))
         if not self.wire.offered:
             self.wait(lambda: False, f"the beginning of the request of {ticket.what}", patience=0)
         self.holds(lambda: True, 0.05)  # time to fill it, and to wait

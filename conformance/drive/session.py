@@ -80,6 +80,13 @@ class Session:
         """Whether something stays true for a while; for what must *not* happen."""
         return not self.pump.until(lambda: not still(), self.now() + seconds)
 
+    def look_for(self, done: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Whether something comes true in time that happens outside of the pump, and has to be looked for."""
+        deadline = self.now() + (self.patience if seconds is None else seconds)
+        while not done() and self.now() < deadline:
+            self.pump.until(lambda: False, self.now() + 0.002)
+        return done()
+
     def _drained(self) -> bool:
         return self.child is None or self.child.stderr_channel.eof
 

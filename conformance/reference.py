@@ -155,6 +155,7 @@ def shaped(params: list[Any], results: list[Any], function: Callable[..., Any] |
 def plugin(argv: list[str]) -> int:
     """Carry out instructions until there are no more."""
     import faulthandler
+    import queue
     import threading
 
     faulthandler.enable()
@@ -170,6 +171,15 @@ def plugin(argv: list[str]) -> int:
     def work(instruction: Any) -> None:
         write(carry_out(instruction))
 
+    # Threads for what is done in the background are used again: to start one costs as much as a call.
+    waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    idle = threading.Semaphore(0)
+
+    def serve() -> None:
+        while True:
+            work(waiting.get())
+            idle.release()
+
     decode = instruction_decoder()
     with open(reader, "rb", closefd=False) as lines:
         for line in lines:
@@ -179,7 +189,9 @@ def plugin(argv: list[str]) -> int:
             if instruction.op == "exit":
                 os._exit(instruction.code)
             if instruction.is_async:
-                threading.Thread(target=work, args=(instruction,), daemon=True).start()
+                if not idle.acquire(blocking=False):
+                    threading.Thread(target=serve, daemon=True).start()
+                waiting.put(instruction)
             else:
                 work(instruction)
     # At once, whatever is still going on.

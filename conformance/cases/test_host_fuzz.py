@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from conformance.case import case
+from conformance.drive.host import HostSession
 from conformance.fuzz import values
 from conformance.fuzz.batches import Batch, batches, enclosed, plans, safe_as_any
 from conformance.fuzz.engine import Fuzz
@@ -84,10 +85,8 @@ def test_values(fuzz_host: Fuzz) -> None:
 
 def stream_of(talk: Talk, first: int) -> list[bytes]:
     """The messages of a talk: each value to be echoed."""
-    return [
-        in_place(style.write(message(PLACE, "echo", [value])), first + i)
-        for i, (value, style) in enumerate(talk.turns())
-    ]
+    written = talk.written(lambda value: message(PLACE, "echo", [value]))
+    return [in_place(each, first + i) for i, each in enumerate(written)]
 
 
 @case("FUZ-02", generated=True)
@@ -103,7 +102,7 @@ def test_framing(fuzz_host: Fuzz) -> None:
             host.results(first + i, value)
         return len(turns)
 
-    fuzz_host.check(talks(64), run)
+    fuzz_host.check(talks(256), run)
 
 
 FAILING = {"fail": 1, "fail_after": 2, "panic": 1}
@@ -114,8 +113,8 @@ STEPS = (*FAILING, "add", "echo")
 def test_errors(fuzz_host: Fuzz) -> None:
     """Failures, panics and successes in one write: each reply carries its own result or exact error text."""
 
-    def run(host: Any, example: tuple[list[str], bytes]) -> int:
-        texts, plan = example
+    def run(host: HostSession, example: tuple[bytes, list[str]]) -> int:
+        plan, texts = example
         steps = [(STEPS[byte % len(STEPS)], texts[byte // len(STEPS) % len(texts)]) for byte in plan]
         first = host.reserve(len(steps))
         stream = b""
@@ -134,7 +133,7 @@ def test_errors(fuzz_host: Fuzz) -> None:
                     raise Fault("another error text than the service failed with", expected=repr(text), seen=repr(came))
         return len(steps)
 
-    fuzz_host.check(st.tuples(st.lists(values.TEXT, min_size=1, max_size=8), plans()), run)
+    fuzz_host.check(st.tuples(plans(), st.lists(values.TEXT, min_size=1, max_size=8)), run)
 
 
 @case("ARI-08", generated=True)
@@ -144,8 +143,8 @@ def test_mismatch(fuzz_host: Fuzz) -> None:
     names = [name for name in values.MISFITTED if f"echo_{name}" in have]
     one = st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), values.misfits(name)))
 
-    def run(host: Any, example: tuple[list[tuple[str, Any]], bytes]) -> int:
-        pool, plan = example
+    def run(host: HostSession, example: tuple[bytes, list[tuple[str, Any]]]) -> int:
+        plan, pool = example
         misfits = [pool[byte % len(pool)] for byte in plan]
         first = host.reserve(2 * len(misfits))
         stream = b""
@@ -158,14 +157,14 @@ def test_mismatch(fuzz_host: Fuzz) -> None:
             host.results(first + 2 * i + 1, i + 1)
         return 2 * len(misfits)
 
-    fuzz_host.check(st.tuples(st.lists(one, min_size=1, max_size=12), plans(24)), run)
+    fuzz_host.check(st.tuples(plans(256), st.lists(one, min_size=1, max_size=12)), run)
 
 
 @case("FUZ-04", generated=True)
 def test_hostile_bytes(fuzz_host: Fuzz) -> None:
     """A damaged conversation: calls before the damage are answered rightly, then the host goes on or ends, in time."""
 
-    def run(host: Any, example: tuple[Talk, Damage]) -> int:
+    def run(host: HostSession, example: tuple[Talk, Damage]) -> int:
         talk, damage = example
         turns = talk.turns()
         first = host.reserve(len(turns))
@@ -180,9 +179,11 @@ def test_hostile_bytes(fuzz_host: Fuzz) -> None:
                 host.results(first + i, value)
         host.tell(exit=0)
         child = host.child
+        assert child is not None
         host.wait(lambda: child.ended, "the end of the host after a damaged conversation", may_end=True)
-        if child.status < 0:
-            raise Fault("damaged bytes killed the host", expected="an exit status", seen=f"signal {-child.status}")
+        status = child.status or 0
+        if status < 0:
+            raise Fault("damaged bytes killed the host", expected="an exit status", seen=f"signal {-status}")
         return len(turns)
 
     fuzz_host.check(st.tuples(talks(24), DAMAGE), run, fresh=True)

@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from conformance.case import case
 from conformance.drive.control import Ticket
+from conformance.drive.plugin import PluginSession
 from conformance.fuzz import values
-from conformance.fuzz.batches import Batch, batches, enclosed, plans
+from conformance.fuzz.batches import AT_ONCE, Batch, Typed, batches, enclosed, plans
 from conformance.fuzz.engine import Fuzz
-from conformance.fuzz.styles import DAMAGE, PLACE, Damage, Style, Talk, in_place, pieces, talks
+from conformance.fuzz.styles import DAMAGE, PLACE, Damage, Talk, in_place, pieces, talks
+from conformance.fuzz.traffic import by_number, exchange, windows
 from conformance.oracle import strict
 from conformance.oracle.values import SCALARS, Type, difference
 from conformance.outcomes import Fault
@@ -33,34 +35,44 @@ def judge_args(request: dict[str, Any], meant: list[tuple[Type, Any]]) -> None:
             raise Fault("another argument on the wire than was given", expected=repr(want)[:300], seen=problem)
 
 
+def concurrent(plugin: PluginSession) -> bool:
+    """Whether several calls of the plugin may be outstanding."""
+    return "concurrent" in plugin.role.features
+
+
 @case("FUZ-01", generated=True)
 def test_values(fuzz_plugin: Fuzz) -> None:
     """Arguments of every type are on the wire as they were given, and results come back as they were sent."""
 
-    def run(plugin: Any, batch: Batch) -> int:
+    def run(plugin: PluginSession, example: tuple[bool, Batch]) -> int:
+        background, batch = example
         takes = plugin.role.takes
-        picks = [
-            (choice, enclosed(choice, one, takes), enclosed(choice // 4, two, takes))
-            for choice, one, two in batch.picks()
+        calls = [
+            (enclosed(choice, one, takes), enclosed(choice // 4, two, takes)) for choice, one, two in batch.picks()
         ]
-        tickets = [
-            plugin.call(one.value, two.value, params=[one.of, two.of], results=[two.of, one.of])
-            for _, one, two in picks
-        ]
-        for ticket, (_, one, two) in zip(tickets, picks, strict=True):
-            request = plugin.request(ticket)
-            judge_args(request, [(one.of, one.value), (two.of, two.value)])
-            plugin.reply(request, reply=[two.value, one.value])
-        for ticket, (_, one, two) in zip(tickets, picks, strict=True):
-            plugin.ok(ticket, two.value, one.value)
-        return len(picks)
 
-    fuzz_plugin.check(batches(values.types(declared(fuzz_plugin))), run)
+        def give(call: tuple[Typed, Typed], number: int, background: bool) -> Ticket:
+            one, two = call
+            params, results = [one.of, two.of, "any"], [two.of, one.of]
+            return plugin.call(one.value, two.value, number, params=params, results=results, background=background)
+
+        def answer(call: tuple[Typed, Typed], request: dict[str, Any]) -> bytes:
+            one, two = call
+            judge_args(request, [(one.of, one.value), (two.of, two.value), ("any", request["args"][-1])])
+            return strict.dumps({"sequence": request["sequence"], "reply": [two.value, one.value]}) + b"\n"
+
+        def judge(call: tuple[Typed, Typed], ticket: Ticket) -> None:
+            plugin.ok(ticket, call[1].value, call[0].value)
+
+        exchange(plugin, calls, give, answer, judge, background=background and concurrent(plugin))
+        return len(calls)
+
+    fuzz_plugin.check(st.tuples(AT_ONCE, batches(values.types(declared(fuzz_plugin)))), run)
 
 
-def reply_of(value: Any, style: Style, sequence: int) -> bytes:
-    """The bytes of one reply, as many whatever the sequence: cuts fall into the same places on every process."""
-    return in_place(style.write({"sequence": PLACE, "reply": [value]}), sequence)
+def replies_of(talk: Talk) -> list[bytes]:
+    """The replies of a talk, as many bytes whatever their sequence: cuts fall into the same places on every process."""
+    return talk.written(lambda value: {"sequence": PLACE, "reply": [value]})
 
 
 REALLY_CUT = 12
@@ -69,27 +81,39 @@ REALLY_CUT = 12
 
 @case("FUZ-02", generated=True)
 def test_framing(fuzz_plugin: Fuzz) -> None:
-    """Replies in any spacing, order of keys and escapes, cut at any bytes, mean the same."""
+    """Replies in any spacing, order of keys and escapes, cut at any bytes and joined, mean the same."""
 
-    def run(plugin: Any, talk: Talk) -> int:
-        turns = talk.turns()
-        tickets = [plugin.call() for _ in turns]
-        for number, (ticket, (value, style)) in enumerate(zip(tickets, turns, strict=True)):
-            request = plugin.request(ticket)
-            reply = reply_of(value, style, request["sequence"])
+    def one_by_one(plugin: PluginSession, talk: Talk) -> None:
+        tickets = [plugin.call() for _ in talk.plan]
+        for number, (ticket, written) in enumerate(zip(tickets, replies_of(talk), strict=True)):
+            reply = in_place(written, plugin.request(ticket)["sequence"])
             end, at = len(reply.rstrip()), 0
-            for piece in pieces(reply, talk.cuts):
+            for piece in pieces(reply, talk.cuts) if number < REALLY_CUT else [reply]:
                 at += len(piece)
                 # Who has the whole reply need not read the white space behind it before the next call.
-                if number < REALLY_CUT and at < end:
+                if at < end:
                     plugin.deliver(piece)
                 else:
                     plugin.send(piece)
-        for ticket, (value, _) in zip(tickets, turns, strict=True):
+        for ticket, (value, _) in zip(tickets, talk.turns(), strict=True):
             plugin.ok(ticket, value)
-        return len(tickets)
 
-    fuzz_plugin.check(talks(64), run)
+    def at_once(plugin: PluginSession, talk: Talk) -> None:
+        for window in windows(list(zip(replies_of(talk), talk.turns(), strict=True))):
+            tickets = [plugin.call(number, background=True) for number in range(len(window))]
+            requests = by_number(plugin, len(window))
+            stream = [in_place(written, requests[n]["sequence"]) for n, (written, _) in enumerate(window)]
+            for piece in pieces(b"".join(stream), talk.cuts):
+                plugin.deliver(piece)
+            for ticket, (_, (value, _)) in zip(tickets, window, strict=True):
+                plugin.ok(ticket, value)
+
+    def run(plugin: PluginSession, example: tuple[bool, Talk]) -> int:
+        background, talk = example
+        (at_once if background and concurrent(plugin) else one_by_one)(plugin, talk)
+        return len(talk.plan)
+
+    fuzz_plugin.check(st.tuples(AT_ONCE, talks(128)), run)
 
 
 ANSWERS = ("error", "both", "result")
@@ -99,34 +123,33 @@ ANSWERS = ("error", "both", "result")
 def test_errors(fuzz_plugin: Fuzz) -> None:
     """Concurrent calls, answered in another order with errors and results: each caller gets its own."""
 
-    def run(plugin: Any, example: tuple[list[str], bytes, int]) -> int:
-        texts, plan, turn = example
-        kinds = [(ANSWERS[byte % len(ANSWERS)], texts[byte // len(ANSWERS) % len(texts)]) for byte in plan]
-        tickets: list[Ticket] = [plugin.call(i, background=True, name="s") for i in range(len(kinds))]
-        requests = [plugin.request() for _ in tickets]
-        by_caller = {request["args"][0]: request for request in requests}
-        if sorted(by_caller) != list(range(len(kinds))):
-            raise Fault("each caller makes one request", expected=repr(list(range(len(kinds)))), seen=repr(by_caller))
-        order = [(i * 7 + turn) % len(kinds) for i in range(len(kinds))]
-        order = list(dict.fromkeys([*order, *range(len(kinds))]))
-        stream = b""
-        for caller in order:
-            kind, text = kinds[caller]
+    def run(plugin: PluginSession, example: tuple[bytes, list[str]]) -> int:
+        plan, texts = example
+        calls = [(ANSWERS[byte % len(ANSWERS)], texts[byte // len(ANSWERS) % len(texts)]) for byte in plan]
+
+        def give(call: tuple[str, str], number: int, background: bool) -> Ticket:
+            return plugin.call(number, background=background)
+
+        def answer(call: tuple[str, str], request: dict[str, Any]) -> bytes:
+            kind, text = call
             keys: dict[str, Any] = {"error": text} if kind != "result" else {}
             if kind != "error":
                 keys["reply"] = [text]
-            stream += strict.dumps({"sequence": by_caller[caller]["sequence"], **keys}) + b"\n"
-        plugin.send(stream)
-        for ticket, (kind, text) in zip(tickets, kinds, strict=True):
+            return strict.dumps({"sequence": request["sequence"], **keys}) + b"\n"
+
+        def judge(call: tuple[str, str], ticket: Ticket) -> None:
+            kind, text = call
             if kind == "result":
                 plugin.ok(ticket, text)
-                continue
+                return
             came = plugin.failed(ticket, why="the reply carries an error")
             if came != text:
                 raise Fault("another error text than was sent", expected=repr(text), seen=repr(came))
-        return len(kinds)
 
-    fuzz_plugin.check(st.tuples(st.lists(values.TEXT, min_size=1, max_size=8), plans(64), st.integers(0, 15)), run)
+        exchange(plugin, calls, give, answer, judge, background=True)
+        return len(calls)
+
+    fuzz_plugin.check(st.tuples(plans(), st.lists(values.TEXT, min_size=1, max_size=8)), run)
 
 
 @case("ARI-03", types=("int64",), generated=True)
@@ -135,31 +158,39 @@ def test_mismatch(fuzz_plugin: Fuzz) -> None:
     names = [name for name in values.MISFITTED if name in fuzz_plugin.role.types]
     one = st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), values.misfits(name)))
 
-    def run(plugin: Any, example: tuple[list[tuple[str, Any]], bytes]) -> int:
-        pool, plan = example
-        misfits = [pool[byte % len(pool)] for byte in plan]
-        tickets = [plugin.call(results=[name]) for name, _ in misfits]
-        for ticket, (_, value) in zip(tickets, misfits, strict=True):
-            plugin.serve(ticket, value)
-        for ticket, (name, value) in zip(tickets, misfits, strict=True):
-            plugin.failed(ticket, why=f"{value!r} is no {name}")
-        plugin.goes_on()
-        return len(misfits) + 1
+    def run(plugin: PluginSession, example: tuple[bool, bytes, list[tuple[str, Any]]]) -> int:
+        background, plan, pool = example
+        calls = [pool[byte % len(pool)] for byte in plan]
 
-    fuzz_plugin.check(st.tuples(st.lists(one, min_size=1, max_size=12), plans(24)), run)
+        def give(call: tuple[str, Any], number: int, background: bool) -> Ticket:
+            return plugin.call(number, results=[call[0]], background=background)
+
+        def answer(call: tuple[str, Any], request: dict[str, Any]) -> bytes:
+            return strict.dumps({"sequence": request["sequence"], "reply": [call[1]]}) + b"\n"
+
+        def judge(call: tuple[str, Any], ticket: Ticket) -> None:
+            name, value = call
+            plugin.failed(ticket, why=f"{value!r} is no {name}")
+
+        exchange(plugin, calls, give, answer, judge, background=background and concurrent(plugin))
+        plugin.goes_on()
+        return len(calls) + 1
+
+    fuzz_plugin.check(st.tuples(AT_ONCE, plans(128), st.lists(one, min_size=1, max_size=12)), run)
 
 
 @case("FUZ-04", generated=True)
 def test_hostile_bytes(fuzz_plugin: Fuzz) -> None:
     """Damaged replies, then end of file: replies before the damage arrive, every call ends, the process lives on."""
 
-    def run(plugin: Any, example: tuple[Talk, Damage]) -> int:
+    def run(plugin: PluginSession, example: tuple[Talk, Damage]) -> int:
         talk, damage = example
-        concurrent = "concurrent" in plugin.role.features
-        turns = talk.turns() if concurrent else talk.turns()[:1]
-        tickets = [plugin.call(i, background=concurrent) for i in range(len(turns))]
+        background = concurrent(plugin)
+        turns = talk.turns() if background else talk.turns()[:1]
+        tickets = [plugin.call(i, background=background) for i in range(len(turns))]
         requests = {request["args"][0]: request for request in (plugin.request() for _ in tickets)}
-        replies = [reply_of(value, style, requests[i]["sequence"]) for i, (value, style) in enumerate(turns)]
+        written = replies_of(talk)[: len(turns)]
+        replies = [in_place(reply, requests[i]["sequence"]) for i, reply in enumerate(written)]
         damaged, at = damage.apply(b"".join(replies))
         plugin.send(damaged)
         plugin.wire.close(read=False)

@@ -93,7 +93,7 @@ class Session:
     def send(self, data: bytes, *, wait: bool = True) -> None:
         """Write raw bytes to the testee; waits until they have left, or cannot leave any more."""
         self.wire.put(data)
-        if wait:
+        if wait and not self.wire.flush():
             self.wait(lambda: self.wire.written, f"the reading of {len(data)} bytes", may_end=True)
 
     def deliver(self, data: bytes) -> None:

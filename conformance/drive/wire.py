@@ -149,6 +149,12 @@ class WireEnd:
         else:
             self._writer.put(data)
 
+    def flush(self) -> bool:
+        """Write what can be written at once; whether that was everything."""
+        if self._writer is not None and self._writer.queue:
+            self._pump.flush(self._writer)
+        return self.written
+
     @property
     def written(self) -> bool:
         """Whether everything queued has left, or cannot leave any more."""

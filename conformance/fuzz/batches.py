@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 from conformance.fuzz import values
 from conformance.oracle.values import Type
 
+T = TypeVar("T")
 POOL = 8
-PLAN = 256
+PLAN = 768
 
+
+AT_ONCE = st.sampled_from([False, True, True])
+"""Whether calls are made at once, where the testee can: simpler is one after the other."""
 
 _SHARES = (0.004, 0.01, 0.03, 0.1, 0.5, 1, 1, 1, 1, 1)
 """Shares of a full plan, few first: an example shrinks towards them."""
@@ -30,6 +34,15 @@ def plans(size: int = PLAN) -> st.SearchStrategy[bytes]:
         st.sampled_from(_SHARES),
         st.binary(min_size=size, max_size=size),
     )
+
+
+def planned(build: Callable[..., T], size: int, *parts: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
+    """``build(plan, *parts)`` with a plan of ``size`` bytes.
+
+    The plan is drawn first: hypothesis makes half of its examples by changing a part of an earlier one, and what is
+    drawn behind the change is apt to become as simple as can be, that is, a plan of hardly anything.
+    """
+    return st.builds(build, plans(size), *parts)
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,7 @@ def typed(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Typed]:
 def batches(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Batch]:
     """Batches of values of these types."""
     pool = st.lists(typed(types), min_size=1, max_size=POOL).map(tuple)
-    return st.builds(Batch, pool, plans())
+    return planned(lambda plan, values: Batch(values, plan), PLAN, pool)
 
 
 def safe_as_any(item: Typed) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
 
 from hypothesis import strategies as st
 
-from conformance.fuzz.batches import plans
+from conformance.fuzz.batches import planned
 from conformance.fuzz.values import ANY
 
 _SPACES = ("", "", "", " ", "\n", "\t", "\r\n", "  \n ")
@@ -108,19 +109,27 @@ class Talk:
 
     def turns(self) -> list[tuple[Any, Style]]:
         """For each message its value and its style."""
+        return [(self.pool[value], self.styles[style]) for value, style in self._picks()]
+
+    def written(self, message: Callable[[Any], dict[str, Any]]) -> list[bytes]:
+        """For each message its bytes, with a sequence still to be put `in_place`; ``message`` makes one of a value."""
+        made: dict[tuple[int, int], bytes] = {}
+        for pick in self._picks():
+            if pick not in made:
+                value, style = pick
+                made[pick] = self.styles[style].write(message(self.pool[value]))
+        return [made[pick] for pick in self._picks()]
+
+    def _picks(self) -> list[tuple[int, int]]:
         values, styles = len(self.pool), len(self.styles)
-        return [(self.pool[byte % values], self.styles[byte // values % styles]) for byte in self.plan]
+        return [(byte % values, byte // values % styles) for byte in self.plan]
 
 
 def talks(size: int) -> st.SearchStrategy[Talk]:
     """Talks of about ``size`` messages."""
-    return st.builds(
-        Talk,
-        st.lists(ANY, min_size=1, max_size=8).map(tuple),
-        st.lists(STYLES, min_size=1, max_size=6).map(tuple),
-        plans(size),
-        CUTS,
-    )
+    pool = st.lists(ANY, min_size=1, max_size=8).map(tuple)
+    styles = st.lists(STYLES, min_size=1, max_size=6).map(tuple)
+    return planned(lambda plan, cuts, styles, pool: Talk(pool, styles, plan, cuts), size, CUTS, styles, pool)
 
 
 @dataclass(frozen=True)

@@ -168,14 +168,23 @@ def list_services(namespace: str, *, timeout: Timeout = ...) -> list[str]:
 
 def get_manifest(namespace: str, type: Any = Any, *, timeout: Timeout = ...) -> Any:
     """Return the manifest of a namespace, as a value of `type`. Raises `ServiceError` as a stub does."""
+    decode = manifest_decoder(namespace, type)
+    return decode(_request(GET_MANIFEST, namespace, timeout))
+
+
+def manifest_decoder(namespace: str, type: Any) -> Callable[[Reply], Any]:
+    """Return what turns the reply about a manifest into a value of `type`. Raises `SignatureError`."""
     signature = Signature.from_types([], [type], side="consumer", name=f"the manifest of {namespace}")
-    manifest = _request(GET_MANIFEST, namespace, timeout).reply
-    if manifest is None:
-        raise ResultError("the reply has no manifest")
-    try:
-        return signature.decode_results(b"[%b]" % bytes(manifest))
-    except ResultError as error:
-        raise ResultError(f"the manifest of {namespace!r}: {error.text}", error.path.replace("$[0]", "$", 1))
+
+    def decode(reply: Reply) -> Any:
+        if reply.reply is None:
+            raise ResultError("the reply has no manifest")
+        try:
+            return signature.decode_results(b"[%b]" % bytes(reply.reply))
+        except ResultError as error:
+            raise ResultError(f"the manifest of {namespace!r}: {error.text}", error.path.replace("$[0]", "$", 1))
+
+    return decode
 
 
 def _request(type: str, namespace: str, timeout: Timeout) -> Reply:

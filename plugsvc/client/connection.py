@@ -27,6 +27,8 @@ A message that was begun is finished before another one begins, also when its ca
 the rest stays where it is and goes first. Only where an exception (Ctrl-C) strikes between a system call and
 the note of what it did, nobody knows any more where in the stream we are; then the connection ends, with
 that reason.
+
+Event loops use the same connection without ever sleeping in it: see `ports`.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ import time
 import weakref
 from itertools import count
 from threading import get_ident
+from typing import Protocol
 
 from ..errors import CallTimeout, ConnectionLost, ProtocolError, ServiceError
 from ..openers import Duplex
@@ -59,13 +62,33 @@ _FOREVER_MS = 24 * 3600 * 1000
 _FOREVER = _FOREVER_MS / 1000
 
 
-class _Call:
+class Waiter(Protocol):
+    """Who waits for a call in another way than by leading and following. Called with the mutex held."""
+
+    def arrived(self, call: Call) -> None:
+        """Take note that the call has its reply, or, if it has none, that the connection has ended."""
+
+
+class Port(Protocol):
+    """What an event loop is to a connection, see `ports`. Called with the mutex held, by any thread."""
+
+    def resume(self) -> None:
+        """Take note that nobody reads at the moment."""
+
+    def ended(self) -> bool:
+        """Take note that the connection has ended; return whether the descriptors are free to be closed."""
+
+
+class Call:
     """One call in progress.
 
-    `lock` is held, and waited for, by a follower; None for who was leader from the start.
+    `lock` is held, and waited for, by a follower; None for who was leader from the start. `waiter` is None
+    where the thread that has made the call waits for it, and another one in the calls of subclasses.
     """
 
     __slots__ = ("lock", "message", "reply", "sequence")
+
+    waiter: Waiter | None = None
 
     def __init__(self, sequence: int, message: bytes) -> None:
         self.sequence = sequence
@@ -99,10 +122,10 @@ class Connection:
         self._look = Looking(spin).until
 
         self._mutex = threading.Lock()
-        self._pending: dict[int, _Call] = {}
-        self._followers: dict[int, _Call] = {}
-        self._leader: _Call | None = None
-        self._writer: _Call | None = None
+        self._pending: dict[int, Call] = {}
+        self._followers: dict[int, Call] = {}
+        self._leader: Call | None = None
+        self._writer: Call | None = None
         self._current: bytes | memoryview | None = None  # what is being written, or the rest of it
         self._stalled = False  # there is a rest, and no room for it
         self._queue: dict[int, bytes] = {}  # what is to be written next, by sequence
@@ -110,6 +133,7 @@ class Connection:
         self._ended: str | None = None
         self._cause: ProtocolError | None = None
         self._end_asked: str | None = None
+        self.ports: dict[object, Port] = {}  # by event loop
         # Threads that are in the middle of a call: a signal handler or finalizer that calls from in there
         # would wait for itself.
         self._active: set[int] = set()
@@ -151,7 +175,7 @@ class Connection:
             )
         deadline = None if timeout is None else time.monotonic() + timeout
         sequence = next(self._sequences) & MAX_SEQUENCE
-        call = _Call(sequence, join_call(sequence, prefix, args))
+        call = Call(sequence, join_call(sequence, prefix, args))
         try:
             self._active.add(me)
             self._register(call)
@@ -193,7 +217,7 @@ class Connection:
 
     # Becoming part of it, and leaving
 
-    def _register(self, call: _Call) -> None:
+    def _register(self, call: Call) -> None:
         with self._mutex:
             self._check()
             sequence = call.sequence
@@ -214,7 +238,7 @@ class Connection:
         if self._ended is not None:
             raise ConnectionLost(self._ended) from self._cause
 
-    def _leave(self, call: _Call, me: int) -> None:
+    def _leave(self, call: Call, me: int) -> None:
         """Undo `_register` and pass on the roles that this caller has. Does nothing when done again."""
         with self._mutex:
             sequence = call.sequence
@@ -238,12 +262,14 @@ class Connection:
                     del self._followers[heir.sequence]
                 else:
                     self._leader = None
+                    for port in self.ports.values():
+                        port.resume()
             ended = self._ended or self._end_asked
             if ended is not None:
                 self._end_locked(ended)
         self._active.discard(me)
 
-    def _writing_interrupted(self, call: _Call) -> None:
+    def _writing_interrupted(self, call: Call) -> None:
         """Sort out what an exception in the middle of `_write` has left."""
         if self._current is call.message and len(call.message) <= self._writer_stream.atomic:
             # All of our message or nothing of it has gone out: nobody else is concerned.
@@ -258,7 +284,7 @@ class Connection:
 
     # Writing
 
-    def _write(self, call: _Call) -> None:
+    def _write(self, call: Call) -> None:
         """As the writer, write `_current` and then the queue, as far as there is room."""
         stream = self._writer_stream
         while True:
@@ -306,7 +332,7 @@ class Connection:
         for sequence in batch:
             del self._queue[sequence]
 
-    def _resume_writing(self, call: _Call) -> None:
+    def _resume_writing(self, call: Call) -> None:
         """As the leader, go on where there was no room before."""
         with self._mutex:
             if self._writer is not None or not self._stalled:
@@ -317,7 +343,7 @@ class Connection:
 
     # Waiting
 
-    def _follow(self, call: _Call, deadline: float | None) -> bool:
+    def _follow(self, call: Call, deadline: float | None) -> bool:
         """Sleep until this call has its reply or is the leader, the connection has ended, or time is up.
 
         Returns whether it is the leader.
@@ -340,7 +366,7 @@ class Connection:
                 if self._leader is call:
                     return True
 
-    def _lead(self, call: _Call, deadline: float | None) -> None:
+    def _lead(self, call: Call, deadline: float | None) -> None:
         """Read for everybody until this call has its reply, the connection has ended, or time is up."""
         ready = self._ready
         while call.reply is None and self._ended is None:
@@ -353,7 +379,7 @@ class Connection:
             if deadline is not None and time.monotonic() >= deadline:
                 return
 
-    def _sleep(self, call: _Call, deadline: float | None) -> bool:
+    def _sleep(self, call: Call, deadline: float | None) -> bool:
         """Sleep until there is input, room for what is stalled, or an announcement; False when time is up."""
         if self._stalled is not self._watching_room:
             self._watch(self._stalled)
@@ -436,7 +462,9 @@ class Connection:
         if call is None:
             return  # late, a duplicate, or never asked for: ignored
         call.reply = reply
-        if self._followers and sequence in self._followers:
+        if call.waiter is not None:
+            call.waiter.arrived(call)
+        elif self._followers and sequence in self._followers:
             _release(call)
             del self._followers[sequence]
         del self._pending[sequence]
@@ -462,11 +490,15 @@ class Connection:
         if self._ended is None:
             self._ended = reason
         self._queue.clear()
+        for call in self._pending.values():
+            if call.waiter is not None:
+                call.waiter.arrived(call)
         self._pending.clear()
         for call in self._followers.values():
             _release(call)
         self._followers.clear()
-        if self._leader is None and self._writer is None:
+        free = [port.ended() for port in self.ports.values()]
+        if self._leader is None and self._writer is None and all(free):
             # Not earlier: a descriptor closed under a sleeping thread may be another file's when it wakes.
             self._current = None
             self._duplex.close()
@@ -482,6 +514,7 @@ class Connection:
         self._mutex = threading.Lock()
         self._active = set()
         self._leader = self._writer = None
+        self.ports = {}
         self._duplex.close()
         # The event descriptor is shared with the parent: a write to it would wake the parent's leader.
         os.close(self._wake_read)
@@ -497,7 +530,7 @@ class Connection:
                 os.close(self._wake_write)
 
 
-def _release(call: _Call) -> None:
+def _release(call: Call) -> None:
     """Wake a follower. It may be awake already, where an exception cut a former attempt short."""
     assert call.lock is not None
     with contextlib.suppress(RuntimeError):

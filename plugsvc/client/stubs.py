@@ -36,10 +36,16 @@ def raise_remote(reply: Reply) -> None:
         raise RemoteError(reply.error, None if reply.reply is None else bytes(reply.reply))
 
 
-class _Binding:
-    """What a stub was made of, kept on it for `with_call_timeout`."""
+class Binding:
+    """What a stub was made of, kept on it for `with_call_timeout` and others, and what it does with it.
 
-    __slots__ = ("fallback", "name", "namespace", "prototype", "session", "signature")
+    `encode` makes the arguments of a call JSON, `decode` its results a value.
+    """
+
+    __slots__ = (
+        "decode", "encode", "fallback", "is_async", "name", "namespace", "prefix", "prototype", "session",
+        "signature",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -49,9 +55,18 @@ class _Binding:
         signature: Signature | None,
         prototype: Callable[..., Any] | None,
         fallback: Callable[..., Any] | None,
+        is_async: bool,
     ) -> None:
+        self.is_async = is_async
         self.session, self.namespace, self.name = session, namespace, name
         self.signature, self.prototype, self.fallback = signature, prototype, fallback
+        self.prefix = request_prefix(CALL, namespace, name)
+        self.encode: Callable[[tuple[Any, ...], dict[str, Any]], bytes] = (
+            _encode_untyped if signature is None else signature.encode_args
+        )
+        self.decode: Callable[[bytes | msgspec.Raw | None], Any] = (
+            _decode_untyped if signature is None else signature.decode_results
+        )
 
 
 def make_stub(
@@ -61,41 +76,43 @@ def make_stub(
     prototype: Callable[P, R],
     fallback: Callable[P, R] | None,
     timeout: Timeout,
+    is_async: bool | None = None,
 ) -> Callable[P, R]:
-    """Return a stub with the signature of `prototype`. Raises `SignatureError` and `MisuseError`."""
+    """Return a stub with the signature of `prototype`.
+
+    `is_async`: whether it is to be awaited; by default as the prototype is. Raises `SignatureError` and
+    `MisuseError`.
+    """
     check_name("namespace", namespace)
     check_name("service", name)
     signature = Signature.of(prototype, side="consumer", name=f"{namespace}.{name}")
-    if signature.is_async:
-        raise SignatureError(
-            f"{signature.name}: an async def cannot be the prototype: a stub returns when the reply is there;"
-            " use a plain def, and asyncio.to_thread where a coroutine calls it"
-        )
+    if is_async is None:
+        is_async = signature.is_async
     if fallback is not None:
-        _check_fallback(fallback, signature.name)
-    return cast(
-        "Callable[P, R]",
-        _bind(_Binding(session, namespace, name, signature, prototype, fallback), timeout),
-    )
+        _check_fallback(fallback, signature.name, is_async)
+    binding = Binding(session, namespace, name, signature, prototype, fallback, is_async)
+    return cast("Callable[P, R]", _bind(binding, timeout))
 
 
-def _check_fallback(fallback: object, name: str) -> None:
+def _check_fallback(fallback: object, name: str, is_async: bool) -> None:
     from inspect import iscoroutinefunction
 
     if not callable(fallback):
         raise SignatureError(f"{name}: expected a function as fallback, got {fallback!r}")
-    if iscoroutinefunction(fallback):
+    if not is_async and iscoroutinefunction(fallback):
         raise SignatureError(f"{name}: an async def cannot be the fallback of a stub, which is no coroutine")
 
 
-def call_untyped(session: Session, namespace: str, name: str, timeout: Timeout) -> Callable[..., Any]:
+def call_untyped(
+    session: Session, namespace: str, name: str, timeout: Timeout, is_async: bool = False
+) -> Callable[..., Any]:
     """Return a stub without a signature:
 
     any arguments; no result is None, one is itself, more are a tuple.
     """
     check_name("namespace", namespace)
     check_name("service", name)
-    return _bind(_Binding(session, namespace, name, None, None, None), timeout)
+    return _bind(Binding(session, namespace, name, None, None, None, is_async), timeout)
 
 
 def with_call_timeout(stub: Callable[P, R], timeout: float | None) -> Callable[P, R]:
@@ -104,18 +121,20 @@ def with_call_timeout(stub: Callable[P, R], timeout: float | None) -> Callable[P
     `with_call_timeout(stub, 2.5)(…)` limits one call. Raises `MisuseError` when `stub` is not a stub.
     """
     binding = getattr(stub, "__plugsvc__", None)
-    if not isinstance(binding, _Binding):
+    if not isinstance(binding, Binding):
         raise MisuseError(f"with_call_timeout needs a stub as get_service makes them, got {stub!r}")
     return cast("Callable[P, R]", _bind(binding, timeout))
 
 
-def _bind(binding: _Binding, timeout: Timeout) -> Callable[..., Any]:
+def _bind(binding: Binding, timeout: Timeout) -> Callable[..., Any]:
     if not isinstance(timeout, EllipsisType):
         check_timeout(timeout)
+    if binding.is_async:
+        from .coroutines import make_coroutine_function
+
+        return _named(make_coroutine_function(binding, timeout), binding)
     session, signature, fallback = binding.session, binding.signature, binding.fallback
-    prefix = request_prefix(CALL, binding.namespace, binding.name)
-    encode = _encode_untyped if signature is None else signature.encode_args
-    decode = _decode_untyped if signature is None else signature.decode_results
+    prefix, encode, decode = binding.prefix, binding.encode, binding.decode
 
     def stub(*args: Any, **kwargs: Any) -> Any:
         connection = session.connection
@@ -132,7 +151,13 @@ def _bind(binding: _Binding, timeout: Timeout) -> Callable[..., Any]:
             raise_remote(reply)
         return decode(reply.reply)
 
-    made = _returning_errors(stub, signature) if signature is not None and signature.returns_error else stub
+    return _named(
+        _returning_errors(stub, signature) if signature is not None and signature.returns_error else stub, binding
+    )
+
+
+def _named(made: Callable[..., Any], binding: Binding) -> Callable[..., Any]:
+    """Make a stub look like its prototype."""
     if binding.prototype is None:
         made.__name__ = made.__qualname__ = f"{binding.namespace}.{binding.name}"
     else:
@@ -201,7 +226,29 @@ def _documented_not_implemented() -> None:
     raise NotImplementedError
 
 
-_NOTHING = {_essence(each) for each in (_nothing, _documented_nothing, _not_implemented, _documented_not_implemented)}
+async def _async_nothing() -> None: ...
+
+
+async def _async_documented_nothing() -> None:
+    """Do nothing."""
+
+
+async def _async_not_implemented() -> None:
+    raise NotImplementedError
+
+
+async def _async_documented_not_implemented() -> None:
+    """Do nothing."""
+    raise NotImplementedError
+
+
+_NOTHING = {
+    _essence(each)
+    for each in (
+        _nothing, _documented_nothing, _not_implemented, _documented_not_implemented, _async_nothing,
+        _async_documented_nothing, _async_not_implemented, _async_documented_not_implemented,
+    )
+}  # fmt: skip
 
 
 def has_body(function: Callable[..., Any]) -> bool:

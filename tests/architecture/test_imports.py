@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {"jsontext"},
     {"wire", "marshal", "openers"},
     {"client", "host"},
-    {"log", "testing", "commands"},
+    {"log", "testing", "commands", "aio"},
 ]
 """Parts of the library: each may import from earlier rows only, and from its own part."""
 

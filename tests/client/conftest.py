@@ -10,6 +10,7 @@ import pytest
 from plugsvc.client import default_session, hosting
 
 from .hosts import PipeHost
+from .loops import Factory, Run, factories, run_in
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +34,15 @@ def adopted(host: PipeHost) -> PipeHost:
     """The host of this process."""
     default_session.adopt(host.duplex)
     return host
+
+
+@pytest.fixture(params=sorted(factories()))
+def factory(request: pytest.FixtureRequest) -> Factory:
+    """What makes event loops, once for each kind."""
+    return factories()[request.param]
+
+
+@pytest.fixture
+def run(factory: Factory) -> Run:
+    """A function that runs a coroutine in such a loop."""
+    return lambda coroutine: run_in(factory, coroutine)

@@ -10,7 +10,7 @@ import click
 import pytest
 
 import plugsvc
-from plugsvc import commands, errors, testing
+from plugsvc import aio, commands, errors, testing
 from plugsvc.host.binds import BINDS
 from plugsvc.openers import schemes
 from tests.docs.markdown import ROOT, blocks
@@ -46,6 +46,10 @@ def test_every_block_is_run_or_used(page: Path) -> None:
 
 def test_every_public_name_is_explained() -> None:
     assert set(plugsvc.__all__) - NOT_EXPLAINED - names_in(BOTH) == set()
+
+
+def test_every_name_for_coroutines_is_explained() -> None:
+    assert set(aio.__all__) - names_in(BOTH) == set()
 
 
 def test_every_helper_for_tests_is_explained() -> None:

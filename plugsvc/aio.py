@@ -1,0 +1,92 @@
+"""The interface for asyncio: what waits is awaited.
+
+An `async def` given to `get_service`, `service` or `namespace_stub` makes a stub to be awaited, and one that is
+added to a `Registry` makes a service; neither needs this module. Here are the other functions that wait, under
+the names and with the errors that they have in `plugsvc`. What does not wait is there only: `hosted`, `close`,
+`set_default_timeout`.
+
+All of it works in any event loop of asyncio, uvloop's as well, and in several at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, ParamSpec, TypeVar, overload
+
+from .client.api import default_session, manifest_decoder
+from .client.coroutines import request
+from .client.stubs import Timeout, call_untyped, make_stub
+from .wire import GET_MANIFEST, HAS_NAMESPACE, LIST_SERVICES
+
+__all__ = ["get_manifest", "get_service", "has_namespace", "init_service_client", "list_services"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+async def init_service_client(urls: Sequence[str] | None = None, timeout: float | None = None) -> None:
+    """Connect to the host now instead of on the first call; as `plugsvc.init_service_client`."""
+    await asyncio.to_thread(default_session.init, urls, timeout)
+
+
+async def has_namespace(namespace: str, *, timeout: Timeout = ...) -> bool:
+    """Whether the host has a namespace; as `plugsvc.has_namespace`."""
+    return (await request(default_session, HAS_NAMESPACE, namespace, timeout)).ok
+
+
+async def list_services(namespace: str, *, timeout: Timeout = ...) -> list[str]:
+    """Return the names of the services in a namespace; as `plugsvc.list_services`."""
+    return list((await request(default_session, LIST_SERVICES, namespace, timeout)).services)
+
+
+async def get_manifest(namespace: str, type: Any = Any, *, timeout: Timeout = ...) -> Any:
+    """Return the manifest of a namespace, as a value of `type`; as `plugsvc.get_manifest`."""
+    decode = manifest_decoder(namespace, type)
+    return decode(await request(default_session, GET_MANIFEST, namespace, timeout))
+
+
+@overload
+def get_service(
+    namespace: str,
+    name: str,
+    prototype: Callable[P, Coroutine[Any, Any, R]],
+    *,
+    fallback: Callable[P, Coroutine[Any, Any, R]] | None = None,
+    timeout: Timeout = ...,
+) -> Callable[P, Coroutine[Any, Any, R]]: ...
+
+
+@overload
+def get_service(
+    namespace: str,
+    name: str,
+    prototype: Callable[P, R],
+    *,
+    fallback: Callable[P, R | Coroutine[Any, Any, R]] | None = None,
+    timeout: Timeout = ...,
+) -> Callable[P, Coroutine[Any, Any, R]]: ...
+
+
+@overload
+def get_service(namespace: str, name: str, *, timeout: Timeout = ...) -> Callable[..., Coroutine[Any, Any, Any]]: ...
+
+
+def get_service(
+    namespace: str,
+    name: str,
+    prototype: Any = ...,
+    *,
+    fallback: Callable[..., Any] | None = None,
+    timeout: Timeout = ...,
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """Return a coroutine function that calls a service of the host; otherwise as `plugsvc.get_service`.
+
+    `prototype` and `fallback` may be plain functions as well as coroutine functions; a plain fallback is called in
+    the event loop.
+    """
+    if prototype is ...:
+        if fallback is None:
+            return call_untyped(default_session, namespace, name, timeout, is_async=True)
+        prototype = fallback
+    return make_stub(default_session, namespace, name, prototype, fallback, timeout, is_async=True)

@@ -1,0 +1,97 @@
+"""Stubs to be awaited, and what a host can be asked by coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable
+from inspect import isawaitable
+from types import EllipsisType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from ..errors import CallTimeout, OpenError, ServiceError
+from ..wire import Reply, request_prefix
+from .connection import Connection
+from .ports import port_of
+from .session import Session, check_timeout
+from .stubs import Binding, Timeout, check_name, raise_remote
+
+__all__ = ["connected", "make_coroutine_function", "request"]
+
+
+def make_coroutine_function(binding: Binding, timeout: Timeout) -> Callable[..., Any]:
+    """Return the coroutine function that calls a service."""
+    session, signature, fallback = binding.session, binding.signature, binding.fallback
+    prefix, encode, decode = binding.prefix, binding.encode, binding.decode
+
+    async def stub(*args: Any, **kwargs: Any) -> Any:
+        connection = session.connection
+        limit = session.default_timeout if isinstance(timeout, EllipsisType) else timeout
+        if connection is None:
+            if fallback is not None and not session.hosted():
+                value = fallback(*args, **kwargs)
+                return await value if isawaitable(value) else value
+            connection = await connected(session, limit)
+        port = port_of(connection)
+        try:
+            reply = await port.call_raw(prefix, encode(args, kwargs), limit)
+        except CallTimeout as error:
+            raise CallTimeout(f"{binding.namespace}.{binding.name}: {error}") from None
+        if reply.error is not None:
+            raise_remote(reply)
+        return decode(reply.reply)
+
+    if signature is None or not signature.returns_error:
+        return stub
+
+    async def returning(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await stub(*args, **kwargs)
+        except ServiceError as error:
+            return signature.failed(error)
+
+    return returning
+
+
+async def request(session: Session, type: str, namespace: str, timeout: Timeout) -> Reply:
+    """Send a request about a namespace and return the reply. Raises `ServiceError` as a stub does."""
+    check_name("namespace", namespace)
+    limit = session.default_timeout if isinstance(timeout, EllipsisType) else timeout
+    check_timeout(limit)
+    try:
+        connection = await connected(session, limit)
+        reply = await port_of(connection).call_raw(request_prefix(type, namespace), b"null", limit)
+    except CallTimeout as error:
+        raise CallTimeout(f"{type} {namespace!r}: {error}") from None
+    raise_remote(reply)
+    return reply
+
+
+_attempts: WeakKeyDictionary[Session, dict[object, asyncio.Future[Connection]]] = WeakKeyDictionary()
+"""Who is connecting a session, by event loop: many tasks may need it at once, and one thread does it for all."""
+
+
+async def connected(session: Session, timeout: float | None = None) -> Connection:
+    """Return the connection of a session, making it without blocking the loop. Raises as `Session.connect`.
+
+    A task that is cancelled leaves the attempt to the others.
+    """
+    if session.connection is not None:
+        return session.connection
+    loop = asyncio.get_running_loop()
+    attempts = _attempts.setdefault(session, {})
+    attempt = attempts.get(loop)
+    if attempt is None:
+        attempt = attempts[loop] = loop.run_in_executor(None, session.connect, timeout)
+
+        def over(attempt: asyncio.Future[Connection]) -> None:
+            del attempts[loop]
+            if not attempt.cancelled():
+                attempt.exception()  # seen, also where every task was cancelled
+
+        attempt.add_done_callback(over)
+    try:
+        return await asyncio.shield(attempt)
+    except OpenError as error:
+        raise copy.copy(error) from error.__cause__  # one for each task, whose tracebacks differ

@@ -18,7 +18,8 @@ from .tree import Unsupported, describe, narrow, reaches
 __all__ = ["Side", "Signature"]
 
 Side = Literal["provider", "consumer"]
-_Tree = list[tuple[Any, inspect.Type]]
+_Tree = tuple[Any, inspect.Type]
+"""An annotation and what it describes."""
 
 
 class Signature:
@@ -38,12 +39,15 @@ class Signature:
     """
 
     __slots__ = (
+        "_arg_trees",
         "_args",
         "_as_tuple",
         "_checks",
         "_is_single",
         "_parameters",
+        "_required",
         "_result_checks",
+        "_result_trees",
         "_results",
         "_untyped_args",
         "_untyped_results",
@@ -54,6 +58,13 @@ class Signature:
         "returns_error",
         "side",
     )
+
+    _args: ArrayDecoder
+    _checks: list[Check | None]
+    _result_checks: list[Check | None]
+    _results: ArrayDecoder
+    _untyped_args: bool
+    _untyped_results: bool
 
     def __init__(
         self,
@@ -76,15 +87,18 @@ class Signature:
         self._parameters = tuple(parameters)
         self._as_tuple = as_tuple
         self._is_single = len(results) == 1 and not as_tuple and not returns_error
-        args = [self._tree(p.annotation, f"parameter {p.name}") for p in parameters]
-        outcome = [self._tree(annotation, "result") for annotation in results]
-        self._checks = [full(node, annotation) for annotation, node in args]
-        self._result_checks = [full(node, annotation) for annotation, node in outcome]
-        self._untyped_args = any(_is_untyped(node) for _, node in args)
-        self._untyped_results = any(_is_untyped(node) for _, node in outcome)
-        required = sum(p.required for p in parameters) if side == "provider" else len(args)
-        self._args = ArrayDecoder([node for _, node in args], [a for a, _ in args], required, "argument")
-        self._results = ArrayDecoder([node for _, node in outcome], [a for a, _ in outcome], len(results), "result")
+        self._required = sum(p.required for p in parameters) if side == "provider" else len(parameters)
+        self._arg_trees = [self._tree(p.annotation, f"parameter {p.name}") for p in parameters]
+        seen = {id(p.annotation): tree for p, tree in zip(parameters, self._arg_trees, strict=True)}
+        self._result_trees = [seen.get(id(each)) or self._tree(each, "result") for each in results]
+
+    def __getattr__(self, name: str) -> Any:
+        make = _MADE_WHEN_USED.get(name)
+        if make is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        made = make(self)
+        setattr(self, name, made)
+        return made
 
     @classmethod
     def of(
@@ -247,12 +261,12 @@ class Signature:
         assert self.returns_error
         return (*(None for _ in self.results), error) if self._as_tuple else error
 
-    def _tree(self, annotation: Any, where: str) -> tuple[Any, inspect.Type]:
+    def _tree(self, annotation: Any, where: str) -> _Tree:
         try:
             # First as it is: what `narrow` makes of an annotation that nobody can carry says less.
-            describe(annotation)
+            node = describe(annotation)
             narrowed = narrow(annotation)
-            return narrowed, describe(narrowed)
+            return narrowed, node if narrowed is annotation else describe(narrowed)
         except Unsupported as unsupported:
             raise SignatureError(f"{self.name}: {where}: {unsupported}") from unsupported.__cause__
 
@@ -310,9 +324,36 @@ def _encode(values: Sequence[Any], checks: Sequence[Check | None], untyped: bool
     return to_json(values, untyped=untyped)  # type: ignore[arg-type]
 
 
+def _array_decoder(trees: Sequence[_Tree], required: int, noun: str) -> ArrayDecoder:
+    return ArrayDecoder([node for _, node in trees], [annotation for annotation, _ in trees], required, noun)
+
+
+def _checks_of(trees: Sequence[_Tree]) -> list[Check | None]:
+    return [full(node, annotation) for annotation, node in trees]
+
+
+def _any_untyped(trees: Sequence[_Tree]) -> bool:
+    return any(_is_untyped(node) for _, node in trees)
+
+
 def _is_untyped(node: inspect.Type) -> bool:
     return reaches(node, lambda part: isinstance(part, inspect.AnyType))
 
 
 def _counted(count: int, noun: str = "result") -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+_MADE_WHEN_USED: dict[str, Callable[[Signature], Any]] = {
+    "_args": lambda self: _array_decoder(self._arg_trees, self._required, "argument"),
+    "_checks": lambda self: _checks_of(self._arg_trees),
+    "_result_checks": lambda self: _checks_of(self._result_trees),
+    "_results": lambda self: _array_decoder(self._result_trees, len(self._result_trees), "result"),
+    "_untyped_args": lambda self: _any_untyped(self._arg_trees),
+    "_untyped_results": lambda self: _any_untyped(self._result_trees),
+}
+"""Slots of a signature that are filled when they are used first, which `__getattr__` sees to.
+
+What cannot work is refused before. But one side needs one half of this, and a host may offer hundreds of services to a
+plugin that calls two. Two threads may both make one; either will do.
+"""

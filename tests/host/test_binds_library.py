@@ -23,7 +23,8 @@ from plugsvc.host import (
     with_stdin,
     with_stdout,
 )
-from plugsvc.host.binds import BINDS, DevFdBind, ProcFSBind, UnixBind
+from plugsvc.host.binds import BINDS, DevFdBind, ProcFSBind
+from plugsvc.host.binds.unix import UnixBind
 from plugsvc.host.process import Exit, Launch
 
 from .conftest import PATIENCE, ROOT, one, run

@@ -18,7 +18,9 @@ import pytest
 
 from plugsvc.errors import PluginFailed, RegistrationError
 from plugsvc.host import Command, Context, Plugin, Registry, with_interceptor, with_timeout
-from plugsvc.host.binds import AbstractUnixBind, Bind, TcpBind, UnixBind, accept
+from plugsvc.host.binds import Bind, accept
+from plugsvc.host.binds.tcp import TcpBind
+from plugsvc.host.binds.unix import AbstractUnixBind, UnixBind
 from plugsvc.host.plugin import Command as PluginCommand
 from plugsvc.host.process import Exit
 from plugsvc.host.settings import Next, Option, Settings

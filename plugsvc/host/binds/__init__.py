@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 
 from ...errors import RegistrationError
 from .base import Bind, Serve
-from .fd import FdBind, FdPairBind
-from .fifo import FifoBind
-from .func import BindFunc, FuncBind, with_bind_func
+from .func import BindFunc, with_bind_func
 from .pipes import DevFdBind, ProcFSBind
-from .pty import PtyBind
-from .shm import ShmBind
-from .stdio import StdioBind
-from .tcp import TcpBind
-from .unix import AbstractUnixBind, UnixBind
 
 __all__ = [
     "BINDS",
-    "AbstractUnixBind",
     "Bind",
     "BindFunc",
     "DevFdBind",
-    "FdBind",
-    "FdPairBind",
-    "FifoBind",
-    "FuncBind",
     "ProcFSBind",
-    "PtyBind",
     "Serve",
-    "ShmBind",
-    "StdioBind",
-    "TcpBind",
-    "UnixBind",
+    "bind_of",
     "resolve_bind",
     "with_anonymous_pipe",
     "with_anonymous_pipe_by_procfs",
@@ -42,20 +27,30 @@ __all__ = [
     "with_default_bind",
 ]
 
-BINDS: dict[str, Callable[[], Bind]] = {
-    "devfd": DevFdBind,
-    "procfs": ProcFSBind,
-    "fifo": FifoBind,
-    "pty": PtyBind,
-    "fd": FdBind,
-    "fd-pair": FdPairBind,
-    "unix": UnixBind,
-    "unix-abstract": AbstractUnixBind,
-    "tcp": TcpBind,
-    "stdio": StdioBind,
-    "shm": ShmBind,
+BINDS = {
+    "devfd": ("pipes", "DevFdBind"),
+    "procfs": ("pipes", "ProcFSBind"),
+    "fifo": ("fifo", "FifoBind"),
+    "pty": ("pty", "PtyBind"),
+    "fd": ("fd", "FdBind"),
+    "fd-pair": ("fd", "FdPairBind"),
+    "unix": ("unix", "UnixBind"),
+    "unix-abstract": ("unix", "AbstractUnixBind"),
+    "tcp": ("tcp", "TcpBind"),
+    "stdio": ("stdio", "StdioBind"),
+    "shm": ("shm", "ShmBind"),
 }
-"""The built-in binds by name; on Linux the first is the default."""
+"""The built-in binds by name, as module and class; on Linux the first is the default.
+
+A module is imported when its bind is used: a host uses one of them.
+"""
+
+
+def bind_of(name: str) -> Bind:
+    """Return the built-in bind of this name, one of `BINDS`."""
+    module, kind = BINDS[name]
+    made: Bind = getattr(import_module(f".{module}", __name__), kind)()
+    return made
 
 
 def with_default_bind(*, keeps_descriptors: bool = True) -> Bind:
@@ -67,7 +62,7 @@ def with_default_bind(*, keeps_descriptors: bool = True) -> Bind:
     `/dev/fd/N` means something else, and it is `unix`, a socket, in either case.
     """
     if sys.platform != "linux":
-        return UnixBind()
+        return bind_of("unix")
     return DevFdBind() if keeps_descriptors else ProcFSBind()
 
 
@@ -91,7 +86,7 @@ def resolve_bind(how: Sequence[Bind | str]) -> Bind:
     if isinstance(chosen, str):
         if chosen not in BINDS:
             raise RegistrationError(f"unknown bind {chosen!r}; there are {', '.join(BINDS)}")
-        return BINDS[chosen]()
+        return bind_of(chosen)
     if not isinstance(chosen, Bind):
         raise RegistrationError(f"the bind is {chosen!r}, which is not a bind; for a function use with_bind_func")
     return chosen

@@ -19,8 +19,8 @@ from conformance.drive.pump import Pump
 class Rendezvous:
     """A socket in a private folder, with the probe's executable beside it.
 
-    ``hellos`` are the reports of every start of the probe, ``answers`` what it says afterwards, ``fds`` the
-    descriptors that it handed over and nobody has taken yet.
+    ``hellos`` are the reports of every start of the probe (its ``info`` reports itself only where a case says how it
+    behaves), ``answers`` what it says afterwards, ``fds`` the descriptors that it handed over and nobody has taken yet.
     """
 
     def __init__(self, pump: Pump, config: dict[str, Any]) -> None:
@@ -44,8 +44,14 @@ class Rendezvous:
     def _write_probe(self, config: dict[str, Any]) -> str:
         Path(self.folder, "config.json").write_text(json.dumps(config), encoding="utf-8")
         words = [sys.executable, "-I", "-S", probe.__file__, f"{self.folder}/config.json"]
+        lines = ["#!/bin/sh", f'exec {shlex.join(words)} "$@"']
+        if not config.get("info"):
+            # The usual manifest: nothing has to be watched, and a shell is there ten times sooner than Python.
+            manifest = Path(self.folder, "manifest.json")
+            manifest.write_text(json.dumps(probe.MANIFEST) + "\n", encoding="utf-8")
+            lines.insert(1, f'[ "$*" = info ] && exec cat {shlex.quote(str(manifest))}')
         path = Path(self.folder, "probe")
-        path.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         path.chmod(0o755)
         return str(path)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import selectors
 import time
 from collections import deque
@@ -150,7 +151,9 @@ class Pump:
                 else:
                     writer.queue[0] = view[count:]
         except BlockingIOError:
-            pass
+            if _hung_up(fd):
+                writer.error = OSError(errno.EIO, "hung up")
+                writer.queue.clear()
         except OSError as error:  # the reader is gone
             writer.error = error
             writer.queue.clear()
@@ -182,3 +185,10 @@ class Pump:
             return
         self._selector.unregister(fd)
         os.close(fd)
+
+
+def _hung_up(fd: int) -> bool:
+    """Whether a terminal has nobody at its other end: bytes go into it until it is full, and never come out."""
+    poll = select.poll()
+    poll.register(fd, 0)
+    return any(events & select.POLLHUP for _, events in poll.poll(0))

@@ -100,6 +100,11 @@ class WireEnd:
         return self._channel is not None
 
     @property
+    def halves(self) -> bool:
+        """Whether one direction can be closed and the other one go on; a terminal can only be hung up as a whole."""
+        return self._kind != "terminal"
+
+    @property
     def fileno(self) -> int:
         """The descriptor that is read."""
         assert self._channel is not None
@@ -202,11 +207,11 @@ class WireEnd:
         A terminal can only be hung up as a whole, and of a socket that only stops reading nobody is told (who waits
         until it can write again is not woken): there, both ends are closed.
         """
-        if (self._kind == "terminal" and (read or write)) or (self._kind in ("socket", "tcp") and read):
+        if (not self.halves and (read or write)) or (self._kind in ("socket", "tcp") and read):
             read = write = True
         ends = (("writing", write, self._writer), ("reading", read, self._channel))
         going = [(name, end) for name, wanted, end in ends if wanted and name in self._open]
-        if self._kind == "terminal" and going:
+        if not self.halves and going:
             self._drain()
         for name, end in going:
             self._open.discard(name)

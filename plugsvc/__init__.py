@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         set_default_timeout as set_default_timeout,
         with_call_timeout as with_call_timeout,
     )
+    from .client.many import Prepared as Prepared, call_many as call_many, prepare as prepare
     from .errors import (
         ArgumentError as ArgumentError,
         CallTimeout as CallTimeout,
@@ -124,6 +125,7 @@ _WHERE = {
         init_service_client list_services namespace_stub service set_default_timeout
         with_call_timeout
     """,
+    "client.many": "Prepared call_many prepare",
     "errors": """
         ArgumentError CallTimeout ConnectionLost DiscoveryError IncompatiblePlugin ManifestError
         MarshalError MisuseError NotHosted OpenError PluginError PluginFailed PlugsvcError
@@ -181,6 +183,7 @@ __all__ = [
     "PluginError",
     "PluginFailed",
     "PlugsvcError",
+    "Prepared",
     "ProtocolError",
     "Raw",
     "RegistrationError",
@@ -199,6 +202,7 @@ __all__ = [
     "UInt64",
     "__version__",
     "add_host_flags",
+    "call_many",
     "close",
     "discover_plugins",
     "execute",
@@ -213,6 +217,7 @@ __all__ = [
     "list_services",
     "namespace_stub",
     "new_plugin",
+    "prepare",
     "register_file_opener",
     "service",
     "set_default_timeout",

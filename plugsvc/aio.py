@@ -11,15 +11,20 @@ All of it works in any event loop of asyncio, uvloop's as well, and in several a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from inspect import isawaitable
 from typing import Any, ParamSpec, TypeVar, overload
 
 from .client.api import default_session, manifest_decoder
-from .client.coroutines import request
+from .client.batches import exchange_in_loop
+from .client.coroutines import connected, request
+from .client.many import Plan, Prepared, check_prepared
+from .client.ports import port_of
 from .client.stubs import Timeout, call_untyped, make_stub
+from .errors import ServiceError
 from .wire import GET_MANIFEST, HAS_NAMESPACE, LIST_SERVICES
 
-__all__ = ["get_manifest", "get_service", "has_namespace", "init_service_client", "list_services"]
+__all__ = ["call_many", "get_manifest", "get_service", "has_namespace", "init_service_client", "list_services"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -90,3 +95,26 @@ def get_service(
             return call_untyped(default_session, namespace, name, timeout, is_async=True)
         prototype = fallback
     return make_stub(default_session, namespace, name, prototype, fallback, timeout, is_async=True)
+
+
+async def call_many(calls: Iterable[Prepared[R]], *, timeout: Timeout = ...) -> list[R | ServiceError]:
+    """Make many calls at once; as `plugsvc.call_many`, also for calls of async stubs."""
+    prepared = check_prepared(calls, "call_many")
+    if not prepared:
+        return []
+    plan = Plan(prepared, timeout)
+    if not plan.session.hosted():
+        return [await _by_itself(call) for call in prepared]
+    try:
+        connection = await connected(plan.session, plan.limit)
+    except ServiceError as error:
+        return plan.failed(error)
+    return plan.outcomes(*await exchange_in_loop(port_of(connection), plan.requests, plan.limit))
+
+
+async def _by_itself(call: Prepared[R]) -> R | ServiceError:
+    try:
+        value = call.stub(*call.args, **call.kwargs)
+        return await value if isawaitable(value) else value  # type: ignore[no-any-return]
+    except ServiceError as error:
+        return error

@@ -58,6 +58,8 @@ BIG = 1024 * 1024
 BATCH = 64 * 1024
 """Messages of several callers are joined into one write up to about this size."""
 
+REENTRY = "a signal handler or finalizer cannot call a service in the middle of its thread's own call"
+
 _FOREVER_MS = 24 * 3600 * 1000
 _FOREVER = _FOREVER_MS / 1000
 
@@ -170,9 +172,7 @@ class Connection:
         """
         me = get_ident()
         if me in self._active:
-            raise ServiceError(
-                "a signal handler or finalizer cannot call a service in the middle of its thread's own call"
-            )
+            raise ServiceError(REENTRY)
         deadline = None if timeout is None else time.monotonic() + timeout
         sequence = next(self._sequences) & MAX_SEQUENCE
         call = Call(sequence, join_call(sequence, prefix, args))
@@ -257,7 +257,7 @@ class Connection:
                     # The one that came last is the most likely to be still awake, and to stay leader for
                     # long.
                     heir = next(reversed(self._followers.values()))
-                    _release(heir)
+                    release(heir)
                     self._leader = heir
                     del self._followers[heir.sequence]
                 else:
@@ -465,7 +465,7 @@ class Connection:
         if call.waiter is not None:
             call.waiter.arrived(call)
         elif self._followers and sequence in self._followers:
-            _release(call)
+            release(call)
             del self._followers[sequence]
         del self._pending[sequence]
 
@@ -495,7 +495,7 @@ class Connection:
                 call.waiter.arrived(call)
         self._pending.clear()
         for call in self._followers.values():
-            _release(call)
+            release(call)
         self._followers.clear()
         free = [port.ended() for port in self.ports.values()]
         if self._leader is None and self._writer is None and all(free):
@@ -530,7 +530,7 @@ class Connection:
                 os.close(self._wake_write)
 
 
-def _release(call: Call) -> None:
+def release(call: Call) -> None:
     """Wake a follower. It may be awake already, where an exception cut a former attempt short."""
     assert call.lock is not None
     with contextlib.suppress(RuntimeError):

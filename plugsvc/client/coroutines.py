@@ -20,14 +20,14 @@ from .stubs import Binding, Timeout, check_name, raise_remote
 __all__ = ["connected", "make_coroutine_function", "request"]
 
 
-def make_coroutine_function(binding: Binding, timeout: Timeout) -> Callable[..., Any]:
+def make_coroutine_function(binding: Binding) -> Callable[..., Any]:
     """Return the coroutine function that calls a service."""
     session, signature, fallback = binding.session, binding.signature, binding.fallback
-    prefix, encode, decode = binding.prefix, binding.encode, binding.decode
+    prefix, encode, decode, timeout = binding.prefix, binding.encode, binding.decode, binding.timeout
 
     async def stub(*args: Any, **kwargs: Any) -> Any:
         connection = session.connection
-        limit = session.default_timeout if isinstance(timeout, EllipsisType) else timeout
+        limit = session.default_timeout if timeout is ... else timeout
         if connection is None:
             if fallback is not None and not session.hosted():
                 value = fallback(*args, **kwargs)

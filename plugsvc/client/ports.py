@@ -31,7 +31,7 @@ import select
 from collections import deque
 from collections.abc import Callable
 from threading import get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import CallTimeout, ConnectionLost, MisuseError
 from ..wire import MAX_SEQUENCE, Reply, join_call
@@ -68,14 +68,27 @@ def port_of(connection: Connection) -> Port:
     return port
 
 
-class _Awaited(Call):
+class Batch(Protocol):
+    """What a call stands for that is several calls. Called with the mutex held."""
+
+    def add(self) -> None:
+        """Make them known."""
+
+    def drop(self) -> None:
+        """Forget those that have no reply."""
+
+
+class Awaited(Call):
     """A call whose reply ends up in a future."""
 
-    __slots__ = ("future", "waiter")
+    __slots__ = ("batch", "future", "waiter")
 
-    def __init__(self, sequence: int, message: bytes, port: Port, future: asyncio.Future[Reply]) -> None:
+    def __init__(
+        self, sequence: int, message: bytes, port: Port, future: asyncio.Future[Reply], batch: Batch | None
+    ) -> None:
         super().__init__(sequence, message)
         self.future = future
+        self.batch = batch
         self.waiter: Waiter | None = port
 
 
@@ -83,12 +96,12 @@ class Port:
     """One loop's way to one connection."""
 
     def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
-        self._connection = connection
+        self.connection = connection
         self._loop = loop
         self._thread = get_ident()
         self._turn = Call(_TURN, b"")
         self._calls = 0  # how many are waited for; changed under the mutex
-        self._inbox: deque[_Awaited] = deque()
+        self._inbox: deque[Awaited] = deque()
         self._delivering = False  # a delivery is on its way
         self._flushing = False
         self._taking_turn = False
@@ -118,16 +131,21 @@ class Port:
             reply in time. After that, and when the task is cancelled, the connection goes on, and the late
             reply is ignored.
         """
-        connection = self._connection
-        sequence = next(connection._sequences) & MAX_SEQUENCE
-        future = self._loop.create_future()
-        call = _Awaited(sequence, join_call(sequence, prefix, args), self, future)
+        sequence = next(self.connection._sequences) & MAX_SEQUENCE
+        return await self.wait_for(self.new_call(sequence, join_call(sequence, prefix, args)), timeout)
+
+    def new_call(self, sequence: int, message: bytes, batch: Batch | None = None) -> Awaited:
+        """Return a call for `wait_for`, which stands for several where it has a batch."""
+        return Awaited(sequence, message, self, self._loop.create_future(), batch)
+
+    async def wait_for(self, call: Awaited, timeout: float | None) -> Reply:
+        """Make a call. Raises as `call_raw`."""
         timer = None
         try:
             self._start(call)
             if timeout is not None:
                 timer = self._loop.call_later(timeout, self._expire, call, timeout)
-            return await future  # type: ignore[no-any-return]
+            return await call.future
         finally:
             if timer is not None:
                 timer.cancel()
@@ -136,8 +154,8 @@ class Port:
 
     # The beginning and the end of a call
 
-    def _start(self, call: _Awaited) -> None:
-        connection = self._connection
+    def _start(self, call: Awaited) -> None:
+        connection = self.connection
         self._thread = me = get_ident()
         if me in connection._active:
             raise MisuseError("a coroutine cannot be run in the middle of its thread's own call")
@@ -146,6 +164,8 @@ class Port:
             with connection._mutex:
                 connection._check()
                 connection._pending[call.sequence] = call
+                if call.batch is not None:
+                    call.batch.add()
                 self._calls += 1
                 at_once = not self._flushing and connection._writer is None and connection._current is None
                 if at_once:
@@ -161,8 +181,8 @@ class Port:
             self._flushing = True
             self._loop.call_soon(self._flush)
 
-    def _forget(self, call: _Awaited) -> None:
-        connection = self._connection
+    def _forget(self, call: Awaited) -> None:
+        connection = self.connection
         me = get_ident()
         if me in connection._active:
             # A coroutine is thrown away by the garbage collector, which may run anywhere. If the loop is gone
@@ -176,16 +196,18 @@ class Port:
                 if connection._pending.pop(call.sequence, None) is not None:
                     self._calls -= 1
                 connection._queue.pop(call.sequence, None)
+                if call.batch is not None:
+                    call.batch.drop()
         finally:
             self._done(me)
 
-    def _expire(self, call: _Awaited, timeout: float) -> None:
+    def _expire(self, call: Awaited, timeout: float) -> None:
         if not call.future.done():
             call.future.set_exception(CallTimeout(f"no reply within {timeout:g} s"))
 
     def _done(self, me: int) -> None:
         """Let this thread's signal handlers and finalizers use the connection again."""
-        connection = self._connection
+        connection = self.connection
         connection._active.discard(me)
         if connection._end_asked is not None and connection._ended is None:
             connection._end(connection._end_asked)
@@ -194,7 +216,7 @@ class Port:
 
     def arrived(self, call: Call) -> None:
         """See `Waiter`."""
-        assert isinstance(call, _Awaited)
+        assert isinstance(call, Awaited)
         self._calls -= 1
         self._inbox.append(call)
         # In this order: a turn that is ending looks into the inbox after it has said so.
@@ -213,15 +235,15 @@ class Port:
             if call.reply is not None:
                 future.set_result(call.reply)
             else:
-                lost = ConnectionLost(self._connection._ended or "")
-                lost.__cause__ = self._connection._cause
+                lost = ConnectionLost(self.connection._ended or "")
+                lost.__cause__ = self.connection._cause
                 future.set_exception(lost)
 
     # Writing
 
     def _write(self) -> None:
         """As the writer, write as far as there is room."""
-        connection = self._connection
+        connection = self.connection
         try:
             connection._write(self._turn)
         except BaseException:
@@ -231,14 +253,14 @@ class Port:
     def _flush(self) -> None:
         """Write what has been collected since the first message, and see to it that replies will be read."""
         self._flushing = False
-        connection = self._connection
+        connection = self.connection
         if connection._queue:
             self._write_queue()
         if connection._leader is None and self._must_watch():
             self._take_turn()
 
     def _write_queue(self) -> None:
-        connection = self._connection
+        connection = self.connection
         me = get_ident()
         connection._active.add(me)
         try:
@@ -261,7 +283,7 @@ class Port:
 
     def _must_watch(self) -> bool:
         """Whether something can happen that the loop does not tell of."""
-        return not self._watching or (self._connection._stalled and not self._watching_room)
+        return not self._watching or (self.connection._stalled and not self._watching_room)
 
     def _resume_soon(self) -> None:
         if not self._resuming:
@@ -274,7 +296,7 @@ class Port:
 
     def _take_turn(self) -> None:
         """Read and write what is possible now, if nobody else does, and see to it that there will be another turn."""
-        connection = self._connection
+        connection = self.connection
         self._thread = me = get_ident()
         if me in connection._active:
             return  # a loop within a finalizer; the descriptor stays ready
@@ -310,11 +332,11 @@ class Port:
 
     def _is_free(self) -> bool:
         """Whether nobody reads, and somebody may."""
-        return self._connection._leader is None and self._connection._ended is None
+        return self.connection._leader is None and self.connection._ended is None
 
     def _step(self) -> bool:
         """As the leader, read and write; return whether there is more to do at once."""
-        connection = self._connection
+        connection = self.connection
         if connection._stalled:
             connection._resume_writing(self._turn)
         ready = connection._ready
@@ -332,7 +354,7 @@ class Port:
 
     def _watch(self, room: bool) -> None:
         """Have the loop tell when there is input, and when there is room to write if that is asked for."""
-        connection, loop = self._connection, self._loop
+        connection, loop = self.connection, self._loop
         if not self._watching:
             loop.add_reader(connection._reader_fd, self._take_turn)
             self._watching = True
@@ -348,7 +370,7 @@ class Port:
         if self._watching:
             if self._watching_room:
                 self._watch(False)
-            self._loop.remove_reader(self._connection._reader_fd)
+            self._loop.remove_reader(self.connection._reader_fd)
             self._watching = False
 
     def ended(self) -> bool:
@@ -365,7 +387,7 @@ class Port:
 
     def _leave(self) -> None:
         self._unwatch()
-        self._connection._end("")
+        self.connection._end("")
 
     def _soon(self, callback: Callable[[], None]) -> None:
         """Have the loop call something, from any thread. What says that it will has to be noted before."""

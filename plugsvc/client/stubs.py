@@ -14,7 +14,18 @@ from ..marshal import Signature
 from ..wire import CALL, Reply, request_prefix
 from .session import Session, check_timeout
 
-__all__ = ["call_untyped", "check_name", "has_body", "make_namespace", "make_stub", "raise_remote", "with_call_timeout"]
+__all__ = [
+    "Binding",
+    "Timeout",
+    "binding_of",
+    "call_untyped",
+    "check_name",
+    "has_body",
+    "make_namespace",
+    "make_stub",
+    "raise_remote",
+    "with_call_timeout",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,7 +55,7 @@ class Binding:
 
     __slots__ = (
         "decode", "encode", "fallback", "is_async", "name", "namespace", "prefix", "prototype", "session",
-        "signature",
+        "signature", "timeout",
     )  # fmt: skip
 
     def __init__(
@@ -56,8 +67,11 @@ class Binding:
         prototype: Callable[..., Any] | None,
         fallback: Callable[..., Any] | None,
         is_async: bool,
+        timeout: Timeout,
     ) -> None:
-        self.is_async = is_async
+        if not isinstance(timeout, EllipsisType):
+            check_timeout(timeout)
+        self.is_async, self.timeout = is_async, timeout
         self.session, self.namespace, self.name = session, namespace, name
         self.signature, self.prototype, self.fallback = signature, prototype, fallback
         self.prefix = request_prefix(CALL, namespace, name)
@@ -67,6 +81,23 @@ class Binding:
         self.decode: Callable[[bytes | msgspec.Raw | None], Any] = (
             _decode_untyped if signature is None else signature.decode_results
         )
+
+    def limited(self, timeout: Timeout) -> Binding:
+        """Return the same with another time limit. Raises `MisuseError` for one that is none."""
+        return Binding(
+            self.session,
+            self.namespace,
+            self.name,
+            self.signature,
+            self.prototype,
+            self.fallback,
+            self.is_async,
+            timeout,
+        )
+
+    def limit(self) -> float | None:
+        """The time limit of a call that begins now, in seconds."""
+        return self.session.default_timeout if isinstance(self.timeout, EllipsisType) else self.timeout
 
 
 def make_stub(
@@ -90,8 +121,8 @@ def make_stub(
         is_async = signature.is_async
     if fallback is not None:
         _check_fallback(fallback, signature.name, is_async)
-    binding = Binding(session, namespace, name, signature, prototype, fallback, is_async)
-    return cast("Callable[P, R]", _bind(binding, timeout))
+    binding = Binding(session, namespace, name, signature, prototype, fallback, is_async, timeout)
+    return cast("Callable[P, R]", _bind(binding))
 
 
 def _check_fallback(fallback: object, name: str, is_async: bool) -> None:
@@ -112,7 +143,7 @@ def call_untyped(
     """
     check_name("namespace", namespace)
     check_name("service", name)
-    return _bind(Binding(session, namespace, name, None, None, None, is_async), timeout)
+    return _bind(Binding(session, namespace, name, None, None, None, is_async, timeout))
 
 
 def with_call_timeout(stub: Callable[P, R], timeout: float | None) -> Callable[P, R]:
@@ -120,20 +151,23 @@ def with_call_timeout(stub: Callable[P, R], timeout: float | None) -> Callable[P
 
     `with_call_timeout(stub, 2.5)(…)` limits one call. Raises `MisuseError` when `stub` is not a stub.
     """
+    return cast("Callable[P, R]", _bind(binding_of(stub, "with_call_timeout").limited(timeout)))
+
+
+def binding_of(stub: object, wanted_by: str) -> Binding:
+    """Return what a stub was made of. Raises `MisuseError` when it is none."""
     binding = getattr(stub, "__plugsvc__", None)
     if not isinstance(binding, Binding):
-        raise MisuseError(f"with_call_timeout needs a stub as get_service makes them, got {stub!r}")
-    return cast("Callable[P, R]", _bind(binding, timeout))
+        raise MisuseError(f"{wanted_by} needs a stub as get_service makes them, got {stub!r}")
+    return binding
 
 
-def _bind(binding: Binding, timeout: Timeout) -> Callable[..., Any]:
-    if not isinstance(timeout, EllipsisType):
-        check_timeout(timeout)
+def _bind(binding: Binding) -> Callable[..., Any]:
     if binding.is_async:
         from .coroutines import make_coroutine_function
 
-        return _named(make_coroutine_function(binding, timeout), binding)
-    session, signature, fallback = binding.session, binding.signature, binding.fallback
+        return _named(make_coroutine_function(binding), binding)
+    session, signature, fallback, timeout = binding.session, binding.signature, binding.fallback, binding.timeout
     prefix, encode, decode = binding.prefix, binding.encode, binding.decode
 
     def stub(*args: Any, **kwargs: Any) -> Any:

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 import plugsvc
+from plugsvc import aio
 
 CLIENT = {
     "add_host_flags", "close", "get_manifest", "get_service", "has_namespace", "host_option", "hosted",
     "init_service_client", "list_services", "namespace_stub", "service", "set_default_timeout",
-    "with_call_timeout",
+    "with_call_timeout", "Prepared", "call_many", "prepare",
 }  # fmt: skip
+
+AIO = {"call_many", "get_manifest", "get_service", "has_namespace", "init_service_client", "list_services"}
 
 ERRORS = {
     "ArgumentError", "CallTimeout", "ConnectionLost", "DiscoveryError", "IncompatiblePlugin", "ManifestError",
@@ -60,6 +63,7 @@ def test_the_surface_is_what_is_meant() -> None:
     assert set(plugsvc.__all__) == PUBLIC
     assert len(plugsvc.__all__) == len(PUBLIC)
     assert set(dir(plugsvc)) >= PUBLIC
+    assert set(aio.__all__) == AIO
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))

@@ -147,7 +147,8 @@ def planted(mutant: Mutant) -> Iterator[tuple[str, dict[str, str]]]:
             raise BankError(f"{mutant.id}: the text to replace stands {count} times in {mutant.file}, expected once")
         target.write_text(text.replace(mutant.find, mutant.replace), encoding="utf-8")
         where = {"dir": str(copy), "parent": folder, "python": sys.executable}
-        env = {mutant.base.path: folder} if mutant.base.path else {}
+        # The copy is ours: let Python keep what it has compiled there from one start to the next.
+        env = {"PYTHONDONTWRITEBYTECODE": "", **({mutant.base.path: folder} if mutant.base.path else {})}
         yield shlex.join(word.format(**where) for word in mutant.base.command), env
 
 

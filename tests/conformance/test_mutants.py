@@ -82,7 +82,7 @@ def test_the_copy_is_mutated_and_the_base_is_not(tmp_path: Path) -> None:
         copy = Path(command.split()[-1])
         assert command.split()[0] == sys.executable
         assert mutant.replace in copy.read_text()
-        assert env == {}
+        assert env == {"PYTHONDONTWRITEBYTECODE": ""}
     assert not copy.exists()
     assert (tmp_path / "honest" / "testee.py").read_text() == TESTEE
 

@@ -8,6 +8,8 @@ __all__ = ["provably_shallow"]
 
 _strings = re.compile(rb'"[^"]*+"')
 _OTHERS = bytes(byte for byte in range(256) if byte not in b'[]{}"')
+_FEW = 16
+"""So many brackets are found one by one more quickly than all bytes are counted through."""
 _EFFORT = 32
 """How often the bytes may be gone through, on average: the scanner takes longer than that."""
 
@@ -19,7 +21,7 @@ def provably_shallow(data: bytes | bytearray, max_depth: int) -> bool:
     dropped, then strings, then again and again the innermost pairs of brackets. Each round takes two levels at most off
     the depth, and what is left then cannot be deeper than half its length.
     """
-    if data.count(b"[") + data.count(b"{") <= max_depth:
+    if _are_few(data, min(_FEW, max_depth)) or data.count(b"[") + data.count(b"{") <= max_depth:
         return True
     if b"\\" in data:
         # Escaped backslashes first: then a backslash before a quote escapes it.
@@ -38,3 +40,15 @@ def provably_shallow(data: bytes | bytearray, max_depth: int) -> bool:
             break
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
     return False
+
+
+def _are_few(data: bytes | bytearray, most: int) -> bool:
+    """Return True when there are at most so many opening brackets."""
+    for bracket in b"[{":
+        position = data.find(bracket)
+        while position >= 0:
+            most -= 1
+            if most < 0:
+                return False
+            position = data.find(bracket, position + 1)
+    return True

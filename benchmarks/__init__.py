@@ -1,0 +1,1 @@
+"""How fast calls are, beside the peers, in one run on one machine: `python -m benchmarks`."""

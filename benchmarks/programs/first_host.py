@@ -1,0 +1,56 @@
+"""Starts a plugin that makes one call and ends, and `python -c pass`, in turn: COUNT. Prints a line of JSON each time.
+
+`call`: seconds from the start to the call's arrival; `end`: to the end of the process; `rss`: what the plugin says it
+holds, in bytes; `pass`: the seconds of `python -c pass`; `bare`: what an interpreter without anything says it holds.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import plugsvc
+
+RSS = "open('/proc/self/statm').read().split()[1]"
+arrivals: list[tuple[float, int]] = []
+registry = plugsvc.Registry()
+registry.define("bench")
+
+
+@registry.service("bench")
+def here(rss: int) -> None:
+    """Note that the plugin has made its call."""
+    arrivals.append((time.perf_counter(), rss))
+
+
+def main(count: int) -> None:
+    """Measure."""
+    path = Path(sys.argv[2])
+    plugin = plugsvc.new_plugin(path)
+    began = [0.0]
+
+    def start(launch: plugsvc.Launch, run: object) -> plugsvc.Exit:
+        began[0] = time.perf_counter()
+        return run(launch)  # type: ignore[operator, no-any-return]
+
+    page = 4096
+    for _ in range(count):
+        plugsvc.execute(plugin, [], registry.bind(), plugsvc.with_executor(start))
+        ended = time.perf_counter()
+        arrived, rss = arrivals.pop()
+        before = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
+        passed = time.perf_counter() - before
+        said = subprocess.run([sys.executable, "-c", f"print({RSS})"], check=True, capture_output=True, text=True)
+        figures = {
+            "call": arrived - began[0], "end": ended - began[0], "rss": rss * page,
+            "pass": passed, "bare": int(said.stdout) * page,
+        }  # fmt: skip
+        print(json.dumps(figures), flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,59 @@
+"""The plugin of the benchmarks on plugsvc: the caller."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+
+import driver  # type: ignore[import-not-found]
+import variants  # type: ignore[import-not-found]
+
+import plugsvc
+
+BENCH = "bench"
+
+
+@dataclass
+class Point:
+    """The structure of the work `typed`."""
+
+    x: int
+    y: float
+    label: str
+
+
+@plugsvc.service(BENCH)
+def add(a: int, b: int) -> int: ...  # type: ignore[empty-body]
+
+
+@plugsvc.service(BENCH)
+def echo(text: str) -> str: ...  # type: ignore[empty-body]
+
+
+@plugsvc.service(BENCH)
+def points(points: list[Point]) -> list[Point]: ...  # type: ignore[empty-body]
+
+
+@plugsvc.service(BENCH)
+def sleep(milliseconds: int) -> int: ...  # type: ignore[empty-body]
+
+
+def make_points(count: int) -> list[Point]:
+    """As many structures."""
+    return [Point(**driver.point(number)) for number in range(count)]
+
+
+def main(words: list[str]) -> None:
+    """Print the manifest, or make calls."""
+    if words == ["info"]:
+        commands = [{"path": ["run"], "type": BENCH}]
+        print(json.dumps({"manifestVersion": 1, "name": "plugsvc", "version": "1", "commands": commands}))
+        return
+    variants.apply()
+    plugsvc.init_service_client()
+    driver.serve(words[-1], driver.Calls(add=add, echo=echo, typed=points, points=make_points, sleep=sleep))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

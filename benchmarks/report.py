@@ -1,0 +1,110 @@
+"""The tables: Markdown, which is for people as it is, and goes into the docs."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.figures import Figure, Figures
+from benchmarks.goals import Verdict
+from benchmarks.peers import Peer
+from benchmarks.works import Work
+
+__all__ = ["machine", "render", "value_text"]
+
+EXTRA_TITLES = {
+    "start": "start to first reply",
+    "first-call": "a plugin's import, first call and end",
+    "idle-cpu": "CPU of an idle connection, 2 s",
+    "idle-wakeups": "wake-ups of an idle connection, 2 s",
+    "memory": "memory, both sides",
+    "plugin-memory": "memory of a plugin with one connection",
+    "queued": "memory of 10,000 calls under way",
+    "fuzz": "generated calls of the suite, each",
+}
+
+
+def machine() -> str:
+    """One line about this machine."""
+    cpu = "unknown processor"
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                cpu = line.partition(":")[2].strip()
+                break
+    except OSError:
+        pass
+    return f"{cpu}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+
+
+def value_text(value: float, unit: str) -> str:
+    """A value for people, three digits of it."""
+    if unit == "n":
+        return f"{value:.0f}"
+    if unit == "B":
+        return f"{value / 1e6:.1f} MB"
+    for name, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= size:
+            return f"{_digits(value / size)} {name}"
+    return f"{_digits(value / 1e-6)} µs" if value else "0"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(figure: Figure | None, base: Figure | None) -> list[str]:
+    if figure is None:
+        return ["–", "", ""]
+    ratio = f"{figure.median / base.median:.2f}" if base is not None and base.median else ""
+    return [value_text(figure.median, figure.unit), f"±{figure.spread * 50:.0f} %", ratio]
+
+
+def render(
+    figures: Figures, peers: Sequence[Peer], works: Sequence[Work], base: str, verdicts: Sequence[Verdict]
+) -> str:
+    """Return Markdown: a table for each kind of work, with ratios to the peer `base`, and the goals."""
+    return "\n".join(_lines(figures, peers, works, base, verdicts)) + "\n"
+
+
+def _lines(
+    figures: Figures, peers: Sequence[Peer], works: Sequence[Work], base: str, verdicts: Sequence[Verdict]
+) -> Iterator[str]:
+    titles = {work.name: work.title for work in works} | EXTRA_TITLES
+    named = {peer.name: peer.title for peer in peers} | {"pass": "`python -c pass`"}
+    for work, title in titles.items():
+        row = figures.figures.get(work, {})
+        absent = figures.absent.get(work, {})
+        if not row:
+            continue
+        yield f"### {title}"
+        yield ""
+        yield _row(["", "median", "spread", f"ratio to {base}"])
+        yield "|---|---|---|---|"
+        for name in sorted(row, key=lambda name: row[name].median):
+            yield _row([named.get(name, name), *_cell(row[name], row.get(base))])
+        for name, reason in absent.items():
+            if name not in row:
+                yield _row([named.get(name, name), "–", reason, ""])
+        yield ""
+    if figures.unprepared:
+        yield "### Not run"
+        yield ""
+        for name, reason in figures.unprepared.items():
+            yield f"- {named.get(name, name)}: {reason}"
+        yield ""
+    if verdicts:
+        yield "### Ratios"
+        yield ""
+        yield _row(["", "found", "wanted", ""])
+        yield "|---|---|---|---|"
+        for verdict in verdicts:
+            found = "not measured" if verdict.found is None else f"{verdict.found:.3f}"
+            yield _row([verdict.title, found, verdict.limit, "yes" if verdict.holds else "**no**"])
+        yield ""

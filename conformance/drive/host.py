@@ -315,6 +315,11 @@ class HostSession(Session):
         """Check that the connection is alive: one more call goes through."""
         self.results(self.call("add", 40, 2), 42)
 
+    def unasked(self) -> list[dict[str, Any]]:
+        """The replies that came and that nobody has taken."""
+        self._sort()
+        return [reply for replies in self._replies.values() for reply in replies]
+
     def no_more(self, seconds: float = 0.15) -> None:
         """Check that no reply comes, or has come, that was not asked for."""
 
@@ -323,9 +328,8 @@ class HostSession(Session):
             return not any(self._replies.values()) and not self.wire.in_message
 
         if not self.holds(quiet, seconds):
-            unasked = [reply for replies in self._replies.values() for reply in replies]
             raise Fault(
-                "the host sent a reply too many", expected="nothing on the connection", seen=repr(unasked)[:300]
+                "the host sent a reply too many", expected="nothing on the connection", seen=repr(self.unasked())[:300]
             )
 
     # --- the end -------------------------------------------------------------------------------
@@ -399,6 +403,12 @@ class HostSession(Session):
                 seen=text[-400:],
             )
         return text
+
+    def forget(self) -> None:
+        """Forget the order of earlier replies as well; one that nobody asked for is kept, and found."""
+        super().forget()
+        self._order.clear()
+        self._replies = {sequence: replies for sequence, replies in self._replies.items() if replies}
 
     def close(self) -> None:
         """Kill and reap host and probe, close every descriptor."""

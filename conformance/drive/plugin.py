@@ -330,6 +330,13 @@ class PluginSession(Session):
                 note=child.stderr.text()[-600:],
             )
 
+    def forget(self) -> None:
+        """Forget instructions that have their outcome as well; a second outcome of one is still found."""
+        super().forget()
+        for id_ in self._results:
+            del self._known[id_]
+        self._results.clear()
+
     def close(self) -> None:
         """Kill and reap the testee, close every descriptor."""
         super().close()

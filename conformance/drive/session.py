@@ -116,6 +116,11 @@ class Session:
         """Wait until the testee has closed its writing end."""
         self.wait(lambda: self.wire.eof, what, may_end=True)
 
+    def forget(self) -> None:
+        """Forget what has crossed the wire: another example begins on the same process."""
+        self.wire.log.clear()
+        self.wire.between.clear()
+
     def close(self) -> None:
         """Kill and reap the testee, close every descriptor."""
         if self.child is not None:

@@ -140,6 +140,8 @@ class Fuzz:
         fresh = session is None
         if session is None:
             session = self._begin()
+        else:
+            session.forget()
         try:
             self.counts.calls += run(session, example)
             return

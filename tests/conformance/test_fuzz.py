@@ -35,6 +35,9 @@ class FakeSession:
         self.ran = 0
         self.closed = False
 
+    def forget(self) -> None:
+        """Another example begins."""
+
     def close(self) -> None:
         """Remember it."""
         self.closed = True

@@ -22,12 +22,13 @@ from conformance.drive.capabilities import TesteeError
 from conformance.drive.ways import WAYS
 from conformance.known import KnownFailuresError
 from conformance.launch import LaunchError, launch
-from conformance.mutants import BankError, Verdict, load_bank, score_lines, try_all, unguarded
+from conformance.mutants import BankError, Mutant, Verdict, load_bank, try_all, try_mark, try_mutant, unguarded
 from conformance.outcomes import ExitCode
 from conformance.prepare import prepare
 from conformance.report.live import Live, show_end
 from conformance.requirements import Requirement, Side, all_requirements
 from conformance.results import Row, report
+from conformance.score import markdown, score_lines, thin_lines
 from conformance.settings import Plan, Settings, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -234,10 +235,22 @@ def _explain_case(case: Case) -> None:
 @click.option("--only", multiple=True, metavar="GLOB", help="These mutants only.")
 @click.option("-n", "workers", type=click.IntRange(1), metavar="N", help="Mutants at a time (default: one a core).")
 @click.option("--timeout", type=click.FloatRange(0.1), default=4.0, show_default=True, metavar="S")
-def mutants(bank: str, only: tuple[str, ...], workers: int | None, timeout: float) -> None:
+@click.option("--quick", is_flag=True, help="Stop at the first case that catches a mutant; say nothing of the others.")
+@click.option("--marks", is_flag=True, help="Check the marks instead: that all other cases pass on a marked mutant.")
+@click.option("--table", metavar="F", help="Write the score as a table in Markdown.")
+def mutants(
+    bank: str,
+    only: tuple[str, ...],
+    workers: int | None,
+    timeout: float,
+    quick: bool,
+    marks: bool,
+    table: str | None,
+) -> None:
     """Measure what the suite catches: testees with one planted defect each.
 
-    Exit status: 0 every mutant was caught by the requirement it names, and every MUST has one; 1 otherwise; 2 usage.
+    Exit status: 0 every mutant was caught by the requirement it names, and every MUST has one (with --marks: what is
+    marked is found by nothing else); 1 otherwise; 2 usage.
     """
     try:
         everything = load_bank(Path(bank))
@@ -246,22 +259,46 @@ def mutants(bank: str, only: tuple[str, ...], workers: int | None, timeout: floa
     for pattern in only:
         if not any(matches(pattern, mutant.id) for mutant in everything):
             sys.exit(_fail(f"--only {pattern}: no such mutant", ExitCode.USAGE))
+    problem = _unwritable(table)
+    if problem:
+        sys.exit(_fail(f"--table {table}: {problem}", ExitCode.USAGE))
     chosen = [m for m in everything if not only or any(matches(pattern, m.id) for pattern in only)]
-
-    def told(verdict: Verdict) -> None:
-        mark = "caught  " if verdict.killed else "SURVIVED"
-        by = ", ".join(case for cases in verdict.caught.values() for case in cases[:1])
-        click.echo(f"{mark} {verdict.mutant.id}: {verdict.problem or by or verdict.mutant.what}")
-
     try:
-        verdicts = try_all(chosen, workers=workers, timeout=timeout, told=told)
+        if marks:
+            sys.exit(_check_marks([mutant for mutant in chosen if mutant.only], workers, timeout))
+        verdicts = try_all(chosen, try_mutant, workers=workers, timeout=timeout, told=_tell, stop=quick)
     except KeyboardInterrupt:
         sys.exit(_fail("interrupted", INTERRUPTED))
     click.echo("\n" + "\n".join(score_lines(verdicts)))
+    if not quick and not only:
+        click.echo("\n".join(thin_lines(verdicts)))
+    if table:
+        Path(table).write_text("\n".join(markdown(verdicts)) + "\n", encoding="utf-8")
     gaps = [] if only else unguarded(everything)
     for id_, side in gaps:
         click.echo(f"no mutant breaks {id_} on the {side} side")
     sys.exit(ExitCode.NONCONFORMING if gaps or not all(v.killed for v in verdicts) else ExitCode.CONFORMS)
+
+
+def _tell(verdict: Verdict) -> None:
+    mark = "caught  " if verdict.killed else "SURVIVED"
+    by = ", ".join(case for cases in verdict.caught.values() for case in cases[:1])
+    click.echo(f"{mark} {verdict.mutant.id}: {verdict.problem or by or verdict.mutant.what}")
+
+
+def _check_marks(marked: list[Mutant], workers: int | None, timeout: float) -> ExitCode:
+    if not marked:
+        return ExitCode(_fail("no mutant of these is marked", ExitCode.NOTHING_RUN))
+
+    def told(verdict: Verdict) -> None:
+        mutant, found = verdict.mutant, verdict.failed
+        rest = f"{len(verdict.ran)} other cases pass"
+        says = verdict.problem or (f"also found by {', '.join(found)}" if found else rest)
+        click.echo(f"{'WRONG ' if found or verdict.problem else 'holds '} only {mutant.only}: {mutant.id}: {says}")
+
+    verdicts = try_all(marked, try_mark, workers=workers, timeout=timeout, told=told)
+    wrong = any(verdict.failed or verdict.problem for verdict in verdicts)
+    return ExitCode.NONCONFORMING if wrong else ExitCode.CONFORMS
 
 
 if __name__ == "__main__":

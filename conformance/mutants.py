@@ -5,8 +5,9 @@ file), ``command`` (words; ``{dir}`` is the mutated copy, ``{python}`` this inte
 environment variable that names the folder around the copy, PYTHONPATH say). ``[[mutant]]`` tables plant the defects:
 ``id``, ``base``, ``side``, ``file``, ``find`` (a text that stands exactly once in the file), ``replace``, ``catches``
 (requirements, each of which must have a case that fails), ``what`` (the defect in one sentence) and optionally
-``cases`` (the ids of the cases that are to catch it, where not every case of the requirement can) and ``over`` (the
-schemes or binds that show it, instead of the first that each case can be run over).
+``cases`` (the ids of the cases that are to catch it, where not every case of the requirement can), ``over`` (the
+schemes or binds that show it, instead of the first that each case can be run over) and ``only`` (a mark: what alone
+can find it, see `MARKS`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,15 @@ from conformance.outcomes import FAULTS, ExitCode
 from conformance.requirements import Level, Side, all_requirements
 from conformance.results import Row
 from conformance.settings import Plan, Settings
+
+MARKS: dict[str, Callable[[Case], bool]] = {
+    "fuzz": lambda case: case.generated,
+    "states": lambda case: case.id.split("/")[1] == "states",
+    "concurrency": lambda case: (
+        case.generated or "concurrent" in case.features or any(id_.startswith("CON-") for id_ in case.requirements)
+    ),
+}
+"""What a mutant can be marked with, and which cases are of that kind: all others must pass on it."""
 
 
 class BankError(Exception):
@@ -64,15 +74,21 @@ class Mutant:
     what: str
     cases: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
+    only: str = ""
 
 
 @dataclass
 class Verdict:
-    """What became of a mutant: ``caught`` maps each requirement it names to the cases that failed."""
+    """What became of a mutant: ``caught`` maps each requirement it names to the cases that failed.
+
+    ``ran`` and ``failed`` are all cases that were run, and that failed.
+    """
 
     mutant: Mutant
     caught: dict[str, list[str]] = field(default_factory=dict)
     problem: str = ""
+    ran: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
     @property
     def killed(self) -> bool:
@@ -112,7 +128,7 @@ def load_bank(folder: Path) -> list[Mutant]:
 def _mutant(file: Path, row: dict[str, Any], bases: dict[str, Base]) -> Mutant:
     wanted = {"id", "base", "side", "file", "find", "replace", "catches", "what"}
     name = row.get("id", "a mutant without an id")
-    if wanted - row.keys() or row.keys() - wanted - {"cases", "over"}:
+    if wanted - row.keys() or row.keys() - wanted - {"cases", "over", "only"}:
         raise BankError(f"{file}: {name}: expected the keys {', '.join(sorted(wanted))}")
     if row["base"] not in bases:
         raise BankError(f"{file}: {name}: no base {row['base']!r}")
@@ -121,9 +137,13 @@ def _mutant(file: Path, row: dict[str, Any], bases: dict[str, Base]) -> Mutant:
         requirement = all_requirements().get(id_)
         if requirement is None or side not in requirement.sides:
             raise BankError(f"{file}: {name}: {id_} is no requirement of the {side} side")
+    if row.get("only", "") not in ("", *MARKS):
+        raise BankError(f"{file}: {name}: only = {row['only']!r}, expected one of {', '.join(MARKS)}")
     fields = {key: row[key] for key in ("id", "file", "find", "replace", "what")}
     catches, cases, over = (tuple(row.get(key, ())) for key in ("catches", "cases", "over"))
-    return Mutant(base=bases[row["base"]], side=side, catches=catches, cases=cases, over=over, **fields)
+    return Mutant(
+        base=bases[row["base"]], side=side, catches=catches, cases=cases, over=over, only=row.get("only", ""), **fields
+    )
 
 
 @contextmanager
@@ -162,14 +182,33 @@ def cases_for(mutant: Mutant) -> list[Case]:
     return [case for case in found if not mutant.cases or case.id in mutant.cases]
 
 
-def try_mutant(mutant: Mutant, *, timeout: float, fork: bool = False) -> Verdict:
-    """Run the cases that are to catch the mutant, and see whether they do; ``fork`` as for `launch`."""
+def try_mutant(mutant: Mutant, *, timeout: float, fork: bool = False, stop: bool = True) -> Verdict:
+    """Run the cases that are to catch the mutant, and see whether they do; ``fork`` as for `launch`.
+
+    ``stop`` runs no more of them after the first that does, where one requirement is named.
+    """
     verdict = Verdict(mutant)
     cases = cases_for(mutant)
     for id_ in mutant.catches:
         if not any(id_ in case.requirements for case in cases):
             verdict.problem = f"no case of the {mutant.side} side checks {id_}"
             return verdict
+    _run(verdict, cases, timeout=timeout, fork=fork, extra=["-x"] if stop and len(mutant.catches) == 1 else [])
+    return verdict
+
+
+def try_mark(mutant: Mutant, *, timeout: float, fork: bool = False) -> Verdict:
+    """Run all cases of the side that are not of the kind the mutant is marked with: what fails contradicts it."""
+    verdict = Verdict(mutant)
+    of_the_kind = MARKS[mutant.only]
+    others = [case for case in catalogue().values() if case.side is mutant.side and not of_the_kind(case)]
+    _run(verdict, others, timeout=timeout, fork=fork)
+    return verdict
+
+
+def _run(verdict: Verdict, cases: Sequence[Case], *, timeout: float, fork: bool, extra: Sequence[str] = ()) -> None:
+    """Run these cases on the mutant, and note what they say in the verdict."""
+    mutant = verdict.mutant
     settings = Settings(
         side=mutant.side.value,
         schemes=mutant.over if mutant.side is Side.PLUGIN else (),
@@ -183,7 +222,6 @@ def try_mutant(mutant: Mutant, *, timeout: float, fork: bool = False) -> Verdict
     try:
         with planted(mutant) as (command, env):
             testee = load(_with_environment(command, env))
-            extra = ["-x"] if len(mutant.catches) == 1 else []
             with launch(Plan(settings, [testee]), extra=extra, fork=fork) as launched:
                 rows = [Row(**data) for data in launched]
                 if launched.exit_code() not in (ExitCode.CONFORMS, ExitCode.NONCONFORMING):
@@ -192,7 +230,6 @@ def try_mutant(mutant: Mutant, *, timeout: float, fork: bool = False) -> Verdict
                 _note(verdict, row)
     except (BankError, TesteeError, LaunchError) as error:
         verdict.problem = str(error)
-    return verdict
 
 
 def _with_environment(command: str, env: dict[str, str]) -> str:
@@ -201,21 +238,29 @@ def _with_environment(command: str, env: dict[str, str]) -> str:
 
 
 def _note(verdict: Verdict, row: Row) -> None:
+    verdict.ran.append(row.case)
     if row.outcome in FAULTS:
+        verdict.failed.append(row.case)
         for id_ in row.requirements:
             if id_ in verdict.mutant.catches:
                 verdict.caught.setdefault(id_, []).append(row.case)
 
 
 def try_all(
-    mutants: Sequence[Mutant], *, workers: int | None, timeout: float, told: Callable[[Verdict], None]
+    mutants: Sequence[Mutant],
+    attempt: Callable[..., Verdict],
+    *,
+    workers: int | None,
+    timeout: float,
+    told: Callable[[Verdict], None],
+    **options: Any,
 ) -> list[Verdict]:
-    """Try every mutant, some side by side; ``told`` is told of each as it is done."""
+    """Make an attempt (`try_mutant`, `try_mark`) on each, some side by side; ``told`` is told of each in turn."""
     verdicts: list[Verdict] = []
     fork = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers or os.cpu_count() or 1, fork, _warm_up) as pool:
         try:
-            for verdict in pool.map(partial(try_mutant, timeout=timeout, fork=True), mutants):
+            for verdict in pool.map(partial(attempt, timeout=timeout, fork=True, **options), mutants):
                 verdicts.append(verdict)
                 told(verdict)
         except KeyboardInterrupt:
@@ -241,21 +286,3 @@ def unguarded(mutants: Iterable[Mutant]) -> list[tuple[str, Side]]:
         for side in sorted(requirement.sides)
         if requirement.level is Level.MUST and not requirement.uncased and (requirement.id, side) not in have
     ]
-
-
-def score_lines(verdicts: Sequence[Verdict]) -> list[str]:
-    """The score per requirement and in all."""
-    per: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        for id_ in verdict.mutant.catches:
-            per.setdefault(id_, []).append(verdict)
-    lines = []
-    for id_ in all_requirements():
-        found = per.get(id_, [])
-        if found:
-            killed = sum(bool(v.caught.get(id_)) and not v.problem for v in found)
-            names = ", ".join(v.mutant.id for v in found)
-            lines.append(f"{id_}  {killed}/{len(found)}  {names}")
-    killed = sum(verdict.killed for verdict in verdicts)
-    lines.append(f"mutation score: {killed} of {len(verdicts)} mutants caught by the requirement they name")
-    return lines

@@ -32,7 +32,9 @@ UNREAD = 2000
 class HostModel:
     """What a host must do: each request gets one reply, known beforehand; what is slow holds nothing up."""
 
-    def __init__(self, host: HostSession, walk: Walk) -> None:
+    def __init__(self, host: HostSession, walk: Walk, *, longer: int = 1) -> None:
+        """``longer`` is a factor for the time that services sleep."""
+        self.longer = longer
         self.host = host
         self.walk = walk
         self.story: list[str] = []
@@ -100,7 +102,8 @@ class HostModel:
         self.call("blob", size, judge=self.host.results, told=("x" * size,))
 
     def sleep(self, how: int) -> None:
-        self.call("sleep", how % 8, judge=self.host.results, told=(how % 8,))
+        milliseconds = how % 8 * self.longer
+        self.call("sleep", milliseconds, judge=self.host.results, told=(milliseconds,))
 
     def fail(self, how: int) -> None:
         text = f"{self.walk.text(how)}{how}"
@@ -158,6 +161,14 @@ class HostModel:
                     args=[how],
                 )
 
+    def ask_twice(self, how: int) -> None:
+        """The same request twice, the second while the first is outstanding: two replies, which are alike."""
+        value = [self.walk.value(how)]
+        number = self.call("echo", value, judge=self._answered_twice, told=(value,))
+        self.unsent += self.unsent[self.unsent[:-1].rfind(b"\n") + 1 :]
+        self.asked += 1
+        self.story.append(f"#{number} once more, the same")
+
     def send(self, how: int) -> None:
         if how % 3 == 0 and len(self.unsent) > 1:
             at = 1 + how * 31 % (len(self.unsent) - 1)
@@ -213,6 +224,10 @@ class HostModel:
                 seen=f"the replies in the order {order[-20:]}",
             )
         self.slow, self.slow_sent, self.beside = None, False, []
+
+    def _answered_twice(self, number: int, value: Any) -> None:
+        for _ in range(2):
+            self.host.results(number, value)
 
     def _fails(self, number: int, text: str) -> None:
         came = self.host.error(number, why="the service fails")
@@ -270,6 +285,7 @@ _ASKING: list[Callable[[HostModel, int], None]] = [
 ]
 _TIMING: list[Callable[[HostModel, int], None]] = [
     HostModel.ask_again,
+    HostModel.ask_twice,
     HostModel.send,
     HostModel.send,
     HostModel.await_one,
@@ -310,7 +326,7 @@ def test_end_anywhere(fuzz_host: Fuzz) -> None:
     """The stream of requests ends at any byte: what was asked is answered, what was not is not, and the host ends."""
 
     def run(host: HostSession, walk: Walk) -> int:
-        model = HostModel(host, walk)
+        model = HostModel(host, walk, longer=10)
         with telling(model):
             walk_through(model, walk, _ASKING)
             stream = walk.cut(model.unsent)

@@ -32,6 +32,7 @@ FIRST_IMPORTS_OF_THE_SUITE: list[set[str]] = [
     {"forked"},
     {"runner", "launch"},
     {"mutants", "pytest_plugin"},
+    {"score"},
     {"cli"},
 ]
 """Parts of the suite, in the same way; the cases stand beside: they use what a case may use, see below."""

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.mutants import BankError, load_bank, planted, score_lines, try_mutant, unguarded
+from conformance.mutants import BankError, load_bank, planted, try_mutant, unguarded
 from conformance.requirements import Side
+from conformance.score import score_lines
 
 BASE = """
 [base.honest]

@@ -26,7 +26,7 @@ from conformance.mutants import BankError, Mutant, Verdict, load_bank, try_all, 
 from conformance.outcomes import ExitCode
 from conformance.prepare import prepare
 from conformance.report.live import Live, show_end
-from conformance.requirements import Requirement, Side, all_requirements
+from conformance.requirements import SIDE_NAMES, Requirement, Side, all_requirements
 from conformance.results import Row, report
 from conformance.score import markdown, score_lines, thin_lines
 from conformance.settings import Plan, Settings, UsageError
@@ -63,7 +63,12 @@ def _selection(command: F) -> F:
     """The options that choose cases, shared by the commands that run some."""
     for option in reversed(
         [
-            click.option("--side", type=click.Choice([s.value for s in Side]), help="Cases of one side only."),
+            click.option(
+                "--side",
+                type=click.Choice(SIDE_NAMES),
+                callback=lambda _context, _option, side: side and Side(side).value,
+                help="Cases of one side only; panic is another word for misuse.",
+            ),
             click.option("--scheme", "schemes", multiple=True, metavar="S", help=f"{_WAYS} Of plugins: {_SCHEMES}."),
             click.option("--bind", "binds", multiple=True, metavar="B", help=f"{_WAYS} Of hosts: what they declare."),
             click.option("--case", "cases", multiple=True, metavar="GLOB", help="These cases only."),

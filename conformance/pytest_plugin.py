@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="command of a testee (default: the reference)",
     )
     add("--conformance-plan", metavar="FILE", help="a prepared plan, as the command line writes it")
-    add("--side", choices=["plugin", "host", "misuse"], help="run the cases of one side")
+    add("--side", choices=["plugin", "host", "misuse", "panic"], help="run the cases of one side")
     add("--scheme", action="append", default=[], metavar="S", help="connect plugins this way only; all: every way")
     add(
         "--bind",

@@ -24,6 +24,15 @@ class Side(enum.StrEnum):
     HOST = "host"
     MISUSE = "misuse"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Side | None:
+        """The testee contract's word for misuse."""
+        return cls.MISUSE if value == "panic" else None
+
+
+SIDE_NAMES = (*Side, "panic")
+"""What a person may write for a side."""
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement:

@@ -275,7 +275,7 @@ def _plan(config: pytest.Config) -> Plan:
     if option.conformance_plan:
         return Plan.from_json(json.loads(Path(option.conformance_plan).read_text(encoding="utf-8")))
     settings = Settings(
-        side=option.side,
+        side=option.side and Side(option.side).value,
         schemes=tuple(option.scheme),
         binds=tuple(option.bind),
         cases=tuple(option.case),

@@ -223,3 +223,10 @@ def test_list_and_explain() -> None:
     assert "MUST" in cli("list", "--requirements").stdout
     assert "checked by plugin/requests/call" in cli("explain", "REQ-01").stdout
     assert "REQ-01" in cli("explain", "plugin/requests/call").stdout
+
+
+def test_panic_is_another_word_for_misuse() -> None:
+    by_contract, ours = cli("list", "--side", "panic"), cli("list", "--side", "misuse")
+    assert by_contract.returncode == 0
+    assert "misuse/registry/error-argument" in by_contract.stdout
+    assert by_contract.stdout == ours.stdout

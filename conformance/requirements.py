@@ -30,7 +30,7 @@ class Side(enum.StrEnum):
         return cls.MISUSE if value == "panic" else None
 
 
-SIDE_NAMES = (*Side, "panic")
+SIDE_NAMES = (*(side.value for side in Side), "panic")
 """What a person may write for a side."""
 
 

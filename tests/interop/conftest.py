@@ -36,6 +36,12 @@ def scratch_testee() -> str:
 
 
 @pytest.fixture(scope="session")
+def c_testee() -> str:
+    """The command of the testee in C."""
+    return shlex.quote(str(tools.c_testee()))
+
+
+@pytest.fixture(scope="session")
 def launchers(tmp_path_factory: pytest.TempPathFactory) -> Launchers:
     """Executables of the programs."""
     return Launchers(tmp_path_factory.mktemp("programs"))

@@ -148,3 +148,9 @@ def test_node_conforms(tmp_path: Path, node_testee: str) -> None:
 def test_scratch_conforms(tmp_path: Path, scratch_testee: str) -> None:
     """From scratch in Python, all three sides: every requirement holds, those of level SHOULD, too."""
     suite(tmp_path, scratch_testee, "--strict", expect=ExitCode.CONFORMS)
+
+
+@pytest.mark.timeout(SECONDS)
+def test_c_conforms(tmp_path: Path, c_testee: str) -> None:
+    """From scratch in C, plugin and host, untyped: every requirement holds, those of level SHOULD, too."""
+    suite(tmp_path, c_testee, "--strict", expect=ExitCode.CONFORMS)

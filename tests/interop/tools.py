@@ -78,6 +78,17 @@ def go_program(source: Path, name: str) -> Path:
         return fresh.replace(base / name)
 
 
+def c_testee() -> Path:
+    """Build the testee in C, and return the path of the executable."""
+    make = tool("make")
+    tool("cc")
+    with kept("c-testee") as base:
+        folder = base / "c"
+        folder.mkdir(exist_ok=True)
+        run(make, "-s", f"BUILD={folder}", cwd=TESTEES / "c")
+        return folder / "testee"
+
+
 def veinmind_python() -> Path:
     """The interpreter of an environment with the PyPI package, made when there is none for these requirements."""
     requirements = TESTEES / "veinmind" / "requirements.txt"

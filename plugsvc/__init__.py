@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         with_grace as with_grace,
         with_handler as with_handler,
         with_interceptor as with_interceptor,
+        with_loop as with_loop,
         with_on_start as with_on_start,
         with_parallelism as with_parallelism,
         with_pass_fds as with_pass_fds,
@@ -135,7 +136,7 @@ _WHERE = {
         Bind BindFunc Channel Command Completed Context Exit Launch Manifest Plugin Registry Server
         Services discover_plugins execute iterate_all iterate_typed new_plugin with_anonymous_pipe
         with_anonymous_pipe_by_procfs with_bind_func with_cwd with_default_bind with_env with_executor
-        with_generator with_glob with_grace with_handler with_interceptor with_on_start with_parallelism
+        with_generator with_glob with_grace with_handler with_interceptor with_loop with_on_start with_parallelism
         with_pass_fds with_prepend_args with_server_limits with_spec_flags with_stderr with_stdin
         with_stdout with_timeout
     """,
@@ -236,6 +237,7 @@ __all__ = [
     "with_grace",
     "with_handler",
     "with_interceptor",
+    "with_loop",
     "with_on_start",
     "with_parallelism",
     "with_pass_fds",

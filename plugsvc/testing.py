@@ -25,6 +25,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -132,8 +133,18 @@ class FakeHost:
         self._put(namespace, name, fails)
 
     def handle(self, namespace: str, name: str, function: Callable[..., Any]) -> None:
-        """Let `function` answer; it gets the arguments as JSON gives them, and returns one result."""
-        self._put(namespace, name, lambda *args: (function(*args),))
+        """Let `function`, which may be a coroutine function, answer.
+
+        It gets the arguments as JSON gives them, and returns one result.
+        """
+        if not iscoroutinefunction(function):
+            self._put(namespace, name, lambda *args: (function(*args),))
+            return
+
+        async def awaited(*args: Any) -> tuple[Any, ...]:
+            return (await function(*args),)
+
+        self._put(namespace, name, awaited)
 
     def calls_of(self, namespace: str, name: str) -> list[tuple[Any, ...]]:
         """Return the arguments of each call of one service."""
@@ -151,8 +162,8 @@ class FakeHost:
         hosted, self._hosted = self._hosted, None
         hosted.__exit__(kind, error, traceback)
 
-    def _put(self, namespace: str, name: str, function: Callable[..., tuple[Any, ...]]) -> None:
-        def record(*args: Any) -> tuple[Any, ...]:
+    def _put(self, namespace: str, name: str, function: Callable[..., Any]) -> None:
+        def record(*args: Any) -> Any:
             with self._lock:
                 self.calls.append(Call(namespace, name, args))
             return function(*args)
@@ -162,7 +173,7 @@ class FakeHost:
             self._registry.define(namespace)
             target = self._registry.find(namespace)
             assert target is not None
-        service = Service(f"{namespace}/{name}", record, _UNTYPED)
+        service = Service(f"{namespace}/{name}", record, _UNTYPED, is_async=iscoroutinefunction(function))
         target.services = {**target.services, name: service}
 
 

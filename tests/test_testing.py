@@ -129,6 +129,16 @@ def test_a_fake_host_answers_and_keeps_the_calls() -> None:
     assert host.calls_of("images", "double") == [(21,)]
 
 
+def test_a_fake_host_may_await() -> None:
+    async def double(value: int) -> int:
+        return 2 * value
+
+    with testing.FakeHost() as host:
+        host.handle("images", "double", double)
+        assert api.get_service("images", "double")(4) == 8
+        assert host.calls == [("images", "double", (4,))]
+
+
 def test_a_fake_host_has_namespaces_once() -> None:
     host = testing.FakeHost()
     host.define("n")

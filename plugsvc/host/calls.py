@@ -10,7 +10,7 @@ from msgspec import Raw
 from ..errors import ServiceError
 from ..wire import Request, encode_reply
 
-__all__ = ["Service", "answer"]
+__all__ = ["Service", "answer", "failed", "succeeded"]
 
 QUICK_SECONDS = 0.001
 FIRST_PENALTY = 4
@@ -40,15 +40,18 @@ class Service:
     A service is taken for quick until it is seen to be slow. Then it has to be quick many times in a row
     before it is taken for quick again, twice as many each time it disappoints. The counters are changed
     without a lock: a lost update costs a thread hand-over, nothing else.
+
+    `is_async`: the function is to be awaited; such a service is never quick, and `tasks` has its calls.
     """
 
-    __slots__ = ("_good", "_penalty", "function", "label", "quick", "signature")
+    __slots__ = ("_good", "_penalty", "function", "is_async", "label", "quick", "signature")
 
-    def __init__(self, label: str, function: Callable[..., Any], signature: Codec) -> None:
+    def __init__(self, label: str, function: Callable[..., Any], signature: Codec, *, is_async: bool = False) -> None:
         self.label = label
         self.function = function
         self.signature = signature
-        self.quick = True
+        self.is_async = is_async
+        self.quick = not is_async
         self._good = 0
         self._penalty = FIRST_PENALTY
 
@@ -75,13 +78,22 @@ def answer(service: Service, request: Request) -> bytes:
     try:
         args = signature.decode_args(request.args)
         value = service.function(*args)
-    except ServiceError as error:
-        # Also an ArgumentError by the line above.
-        return encode_reply(request.sequence, error=text_of(error))
     except BaseException as error:
-        # Also SystemExit and KeyboardInterrupt: a service has no say in whether its host goes on. A real
-        # Ctrl-C goes to the main thread, and no service runs there.
-        return encode_reply(request.sequence, error=f"panic in service: {panic_text(error)}")
+        return failed(request, error)
+    return succeeded(signature, request, value)
+
+
+def failed(request: Request, error: BaseException) -> bytes:
+    """Return the reply where a service has raised something, or the arguments did not fit."""
+    if isinstance(error, ServiceError):
+        return encode_reply(request.sequence, error=text_of(error))
+    # Also SystemExit and KeyboardInterrupt: a service has no say in whether its host goes on. A real Ctrl-C
+    # goes to the main thread, and no service runs there.
+    return encode_reply(request.sequence, error=f"panic in service: {panic_text(error)}")
+
+
+def succeeded(signature: Codec, request: Request, value: Any) -> bytes:
+    """Return the reply where a service has returned something, which may not fit."""
     try:
         if signature.returns_error:
             results, failure = signature.encode_outcome(value)

@@ -108,14 +108,8 @@ class Channel:
         while True:
             try:
                 count = self._writer.write(rest)
-            except OSError:
-                # The plugin does not read any more. What it still has to say is read all the same.
-                self.broken = True
-                return False
-            except ProtocolError as error:
-                self.broken = True
-                self._violation = error
-                self.wake()
+            except (OSError, ProtocolError) as error:
+                self._break(error)
                 return False
             if count == len(rest):
                 return True
@@ -127,6 +121,28 @@ class Channel:
                 self._writer.grow(LARGE_READ)
             if self._writer.arm():
                 self._to_write.poll()
+
+    def write_some(self, data: bytes) -> int:
+        """Write what there is room for now; return how much that was, all of it where nobody reads any more."""
+        done = 0
+        with memoryview(data) as view:
+            while done < len(data) and not self.broken:
+                try:
+                    count = self._writer.write(view[done:])
+                except (OSError, ProtocolError) as error:
+                    self._break(error)
+                    break
+                if count == 0:
+                    return done
+                done += count
+        return len(data)
+
+    def _break(self, error: OSError | ProtocolError) -> None:
+        """Take note that the plugin does not read any more. What it still has to say is read all the same."""
+        self.broken = True
+        if isinstance(error, ProtocolError):
+            self._violation = error
+            self.wake()
 
     def wait_for_reader_gone(self, timeout: float | None = None) -> None:
         """Wait until the plugin has closed the end that it reads from, or for `wake`, or for `timeout`

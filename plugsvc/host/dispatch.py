@@ -20,15 +20,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from ..wire import Request
 from .calls import Service, answer
 from .channel import block_sigpipe
 from .outbox import Outbox
 
-__all__ = ["MAX_QUEUED", "MAX_RUNNING", "MAX_UNSENT", "Dispatcher"]
+if TYPE_CHECKING:
+    from .tasks import Tasks, Venue
+
+__all__ = ["MAX_AWAITING", "MAX_QUEUED", "MAX_RUNNING", "MAX_UNSENT", "Dispatcher"]
 
 MAX_RUNNING = 64
+MAX_AWAITING = 1024
 MAX_QUEUED = 16384
 MAX_UNSENT = 32 * 1024 * 1024
 TICK_SECONDS = 0.003
@@ -42,7 +47,8 @@ class Dispatcher:
     `read` waits for requests and returns the next ones, or None at the end. `lookup` gives the reply to a
     request, or the service that has to be called for it. `settle` is called once, by the thread that reads
     last, with the exception that ended the reading if there was one. Everything happens in threads of this
-    object. `max_running` calls run at once at most; when `max_queued` more wait, or replies of `max_unsent`
+    object, but for coroutine functions, which run in the event loop of `venue`. `max_running` calls run at
+    once at most, and `max_awaiting` of those; when `max_queued` more wait, or replies of `max_unsent`
     bytes do, reading stops until there is room.
     """
 
@@ -52,13 +58,17 @@ class Dispatcher:
         lookup: Callable[[Request], bytes | Service],
         outbox: Outbox,
         settle: Callable[[BaseException | None], None],
+        venue: Venue | None = None,
         *,
         max_running: int = MAX_RUNNING,
+        max_awaiting: int = MAX_AWAITING,
         max_queued: int = MAX_QUEUED,
         max_unsent: int = MAX_UNSENT,
     ) -> None:
         self._read, self._lookup, self._outbox, self._settle = read, lookup, outbox, settle
         self._max_running, self._max_queued, self._max_unsent = max_running, max_queued, max_unsent
+        self._venue, self._max_awaiting = venue, max_awaiting
+        self._tasks: Tasks | None = None  # as soon as there is a coroutine function to call
         self._pending: deque[Request] = deque()
         # The workers' side: queue, number of threads, and how many of them wait and were not told of a call
         # yet.
@@ -110,6 +120,8 @@ class Dispatcher:
             self._queue.clear()
             self._work_there.notify_all()
             self._room.notify_all()
+            if self._tasks is not None:
+                self._tasks.cancel()
         self._ring()
 
     def _spawn(self, target: Callable[[], None], role: str) -> None:
@@ -172,15 +184,18 @@ class Dispatcher:
             self._hand_over(found, request)
 
     def _wait_for_room(self) -> None:
-        if len(self._queue) < self._max_queued and self._outbox.unsent < self._max_unsent:
+        if self._backlog() < self._max_queued and self._outbox.unsent < self._max_unsent:
             return
         with self._lock:
             self._starved = True
             while not (self._over or self._impatient) and (
-                len(self._queue) >= self._max_queued or self._outbox.unsent >= self._max_unsent
+                self._backlog() >= self._max_queued or self._outbox.unsent >= self._max_unsent
             ):
                 self._room.wait()
             self._starved = False
+
+    def _backlog(self) -> int:
+        return len(self._queue) if self._tasks is None else len(self._queue) + self._tasks.waiting
 
     # The sentinel.
 
@@ -230,7 +245,10 @@ class Dispatcher:
 
     def _hand_over(self, service: Service, request: Request) -> None:
         with self._lock:
-            if self._over or (self._impatient and len(self._queue) >= self._max_queued):
+            if self._over or (self._impatient and self._backlog() >= self._max_queued):
+                return
+            if service.is_async:
+                self._await(service, request)
                 return
             self._queue.append((service, request))
             if self._idle:
@@ -271,5 +289,31 @@ class Dispatcher:
     def _check_drained(self) -> None:
         callback = self._on_drained
         if callback and not self._queue and self._threads == self._idle and self._outbox.empty:
+            if self._tasks is not None and self._tasks.busy:
+                return
             self._on_drained = None
             callback()
+
+    # Coroutines.
+
+    def _await(self, service: Service, request: Request) -> None:
+        if self._tasks is None:
+            from .tasks import Tasks
+
+            self._tasks = Tasks(self._venue, self._max_awaiting, self._outbox, self._relieve)
+        self._tasks.add(service, request)
+
+    def _relieve(self, flushed: bool) -> None:
+        """Take note that coroutines have made room, as the event loop; `flushed`: their replies have been written."""
+        if not flushed:
+            # The plugin reads more slowly than it is answered. Waiting for it is not for a loop.
+            self._spawn(self._flush_rest, "flusher")
+        elif self._starved or self._on_drained is not None:
+            with self._lock:
+                self._room.notify_all()
+                self._check_drained()
+
+    def _flush_rest(self) -> None:
+        block_sigpipe()
+        self._outbox.flush()
+        self._relieve(True)

@@ -203,7 +203,7 @@ class _Execution:
 
         def serve(channel: Channel) -> Server:
             try:
-                server = Server(registry, channel, **(settings.server_limits or {}))
+                server = Server(registry, channel, settings.venue, **(settings.server_limits or {}))
             except BaseException:
                 channel.close()
                 raise

@@ -58,6 +58,28 @@ class Outbox:
                 self._channel.close()
                 return
 
+    def flush_some(self) -> bool:
+        """Write what there is room for, without waiting; return whether nothing is left that nobody is writing."""
+        with self._lock:
+            if self._writing or not self._waiting:
+                return True
+            batch, self._waiting = self._waiting, []
+            self._writing = True
+        data = batch[0] if len(batch) == 1 else b"".join(batch)
+        written = 0
+        try:
+            written = self._channel.write_some(data)
+        finally:
+            with self._lock:
+                self._writing = False
+                self.unsent -= written
+                if written < len(data) and not self._closed:
+                    self._waiting.insert(0, data[written:])
+                closed, left = self._closed, bool(self._waiting)
+        if closed:
+            self._channel.close()
+        return closed or not left
+
     def close(self) -> None:
         """Close the channel, now or as soon as a writer has left it. Later replies are dropped."""
         with self._lock:

@@ -75,8 +75,8 @@ class Registry:
     def add_service(self, namespace: str, name: str, function: Callable[..., Any]) -> None:
         """Add `function` as service `name` of a namespace that this registry itself defines.
 
-        Its parameters and results become JSON as their annotations say. It may be called by several threads
-        at once.
+        Its parameters and results become JSON as their annotations say. A plain function may be called by
+        several threads at once; a coroutine function runs in an event loop, see `with_loop`.
 
         Raises `SignatureError` when the function cannot be a service, `RegistrationError` when the namespace
         is not defined in this registry (one that only a parent defines cannot be added to) or has that
@@ -92,12 +92,7 @@ class Registry:
             if label in text:
                 raise
             raise SignatureError(f"service {label!r}: {text}") from error
-        if signature.is_async:
-            raise SignatureError(
-                f"service {label!r}: an async def cannot provide a service: each call has a thread and no event loop;"
-                " use a plain def"
-            )
-        service = Service(label, function, signature)
+        service = Service(label, function, signature, is_async=signature.is_async)
         with self._lock:
             target = self._namespaces.get(namespace)
             if target is None:

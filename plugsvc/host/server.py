@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..wire import (
     CALL,
@@ -18,9 +19,12 @@ from ..wire import (
 )
 from .calls import Service
 from .channel import Channel
-from .dispatch import MAX_QUEUED, MAX_RUNNING, MAX_UNSENT, Dispatcher
+from .dispatch import MAX_AWAITING, MAX_QUEUED, MAX_RUNNING, MAX_UNSENT, Dispatcher
 from .outbox import Outbox
 from .registry import Registry
+
+if TYPE_CHECKING:
+    from .tasks import Venue
 
 __all__ = ["Server"]
 
@@ -34,15 +38,17 @@ class Server:
     before that are answered, for at most `drain_timeout` seconds, then both ends are closed); by `finish`,
     when the plugin is known to be gone; and by `close`. `wait` for that; then `error` says how it ended: None
     for a clean end between two messages or by `close`, else the `ProtocolError` (anything else would be a bug
-    in this library).
+    in this library). `venue` is where coroutine functions run, by default in a loop of the library's own.
     """
 
     def __init__(
         self,
         registry: Registry,
         channel: Channel,
+        venue: Venue | None = None,
         *,
         max_running: int = MAX_RUNNING,
+        max_awaiting: int = MAX_AWAITING,
         max_queued: int = MAX_QUEUED,
         max_unsent: int = MAX_UNSENT,
         max_message: int = MAX_MESSAGE,
@@ -62,7 +68,9 @@ class Server:
             self._lookup,
             self._outbox,
             self._settle,
+            venue,
             max_running=max_running,
+            max_awaiting=max_awaiting,
             max_queued=max_queued,
             max_unsent=max_unsent,
         )

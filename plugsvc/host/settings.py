@@ -14,8 +14,11 @@ from .process import CAPTURE, GRACE_SECONDS, KEPT_BYTES, Exit, Launch, OutputTar
 from .specflags import SpecFlag, parse_spec_flag
 
 if TYPE_CHECKING:
+    import asyncio
+
     from .binds import Bind
     from .registry import Registry
+    from .tasks import Venue
 
 __all__ = [
     "Executor",
@@ -32,6 +35,7 @@ __all__ = [
     "with_grace",
     "with_handler",
     "with_interceptor",
+    "with_loop",
     "with_on_start",
     "with_parallelism",
     "with_pass_fds",
@@ -89,6 +93,7 @@ class Settings:
     stderr: OutputTarget = CAPTURE
     on_start: tuple[Callable[[], None], ...] = ()
     server_limits: Mapping[str, Any] | None = None
+    venue: Venue | None = None
 
     def apply(self, options: Iterable[Option]) -> Settings:
         """Return the settings with these options. Raises `RegistrationError` for what is not an option."""
@@ -216,3 +221,14 @@ def with_on_start(callback: Callable[[], None]) -> Option:
 def with_server_limits(**limits: Any) -> Option:
     """Set limits of the connection: keyword arguments of `Server` (`max_running`, `max_message`, ...)."""
     return lambda settings: replace(settings, server_limits={**(settings.server_limits or {}), **limits})
+
+
+def with_loop(loop: asyncio.AbstractEventLoop) -> Option:
+    """Run services that are coroutine functions in this event loop, each in a copy of the present context.
+
+    By default they run in a loop that the library has in a thread of its own, one for the whole process.
+    """
+    from .tasks import Venue
+
+    venue = Venue.here(loop)
+    return lambda settings: replace(settings, venue=venue)

@@ -31,7 +31,7 @@ HOST = {
     "Registry", "Server", "Services", "discover_plugins", "execute", "iterate_all", "iterate_typed",
     "new_plugin", "with_anonymous_pipe", "with_anonymous_pipe_by_procfs", "with_bind_func", "with_cwd",
     "with_default_bind", "with_env", "with_executor", "with_generator", "with_glob", "with_grace", "with_handler",
-    "with_interceptor", "with_on_start", "with_parallelism", "with_pass_fds", "with_prepend_args",
+    "with_interceptor", "with_loop", "with_on_start", "with_parallelism", "with_pass_fds", "with_prepend_args",
     "with_server_limits", "with_spec_flags", "with_stderr", "with_stdin", "with_stdout", "with_timeout",
 }  # fmt: skip
 

@@ -21,6 +21,7 @@ from plugsvc.host import Command, Plugin, execute, iterate_typed, new_plugin
 from plugsvc.host.channel import Channel
 from plugsvc.host.registry import Registry
 from plugsvc.host.server import Server
+from plugsvc.host.tasks import own_loop
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0
@@ -214,6 +215,7 @@ def join_all_but(threads: set[threading.Thread]) -> None:
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fail where a test leaves a descriptor, a child or, a moment later, a thread behind."""
+    own_loop()  # this one stays, once for the process
     fds = set(os.listdir("/proc/self/fd"))
     threads = set(threading.enumerate())
     yield

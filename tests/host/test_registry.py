@@ -94,19 +94,6 @@ def test_only_functions_are_services(function: Any) -> None:
         registry.add_service("n", "s", function)
 
 
-def test_coroutines_are_no_services_yet() -> None:
-    async def later() -> None: ...
-
-    registry = Registry()
-    registry.define("n")
-    with pytest.raises(SignatureError) as caught:
-        registry.add_service("n", "s", later)
-    assert str(caught.value) == (
-        "service 'n/s': an async def cannot provide a service: each call has a thread and no event loop;"
-        " use a plain def"
-    )
-
-
 def test_every_refusal_is_misuse() -> None:
     for kind in (RegistrationError, SignatureError, ManifestError):
         assert issubclass(kind, MisuseError)

@@ -73,6 +73,20 @@ def test_interrupted_while_reading(host: Any, each: tuple[str, ...]) -> None:
     host.goes_on()
 
 
+@case("OPN-30")
+def test_sipped(host: Any) -> None:
+    """A reply of several times what the connection holds, read by a few kilobytes, arrives whole."""
+    text = text_of(4 * MEBIBYTE * host.scale)
+    host.goes_on()
+    host.wire.hold(True)
+    sequence = host.call("echo", text)
+    host.being_written()
+    host.wire.sip(4093)
+    host.wire.hold(False)
+    host.results(sequence, text)
+    host.goes_on()
+
+
 @case("OPN-02")
 def test_nobody_reads(host: Any) -> None:
     """The host is stopped, the suite does not read, both directions are full; then both go on."""

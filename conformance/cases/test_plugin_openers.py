@@ -81,6 +81,20 @@ def test_interrupted_while_reading(plugin: Any, each: tuple[str, ...]) -> None:
     plugin.goes_on()
 
 
+@case("OPN-30")
+def test_sipped(plugin: Any) -> None:
+    """A request of several times what the connection holds, read by a few kilobytes, arrives whole."""
+    text = text_of(4 * MEBIBYTE * plugin.scale)
+    plugin.goes_on()
+    plugin.wire.hold(True)
+    ticket = plugin.call(text)
+    plugin.being_written(ticket)
+    plugin.wire.sip(4093)
+    plugin.wire.hold(False)
+    is_request_of(plugin, ticket, text)
+    plugin.goes_on()
+
+
 @case("OPN-02")
 def test_nobody_reads(plugin: Any) -> None:
     """The plugin is stopped, the suite does not read, both directions are full; then both go on."""

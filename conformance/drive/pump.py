@@ -18,7 +18,12 @@ CHUNK = 1 << 18
 
 
 class Channel:
-    """A descriptor of the pump, read to the end; closed by `Pump.drop` or at end of file."""
+    """A descriptor of the pump, read to the end; closed by `Pump.drop` or at end of file.
+
+    ``size`` is how many bytes are read at once at most.
+    """
+
+    size = CHUNK
 
     def __init__(self, fd: int, on_data: Callable[[bytes], None]) -> None:
         os.set_blocking(fd, False)
@@ -165,7 +170,7 @@ class Pump:
         if channel is None:
             return
         try:
-            data = os.read(fd, CHUNK)
+            data = os.read(fd, channel.size)
         except BlockingIOError:
             return
         except OSError as error:

@@ -201,6 +201,12 @@ class WireEnd:
         if self._channel is not None:
             self._pump.hold(self._channel.fd, held)
 
+    def sip(self, size: int) -> None:
+        """Read no more than so many bytes at once from now on, as soon as they are there."""
+        self.note(f"the suite reads {size} bytes at a time")
+        assert self._channel is not None
+        self._channel.size = size
+
     def close(self, *, read: bool = True, write: bool = True) -> None:
         """Close one end or both; the testee sees end of file, or EPIPE.
 

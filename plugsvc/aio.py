@@ -1,11 +1,12 @@
-"""The interface for asyncio: what waits is awaited.
+"""The interface for asyncio, of plugins and hosts: what waits is awaited.
 
 An `async def` given to `get_service`, `service` or `namespace_stub` makes a stub to be awaited, and one that is
 added to a `Registry` makes a service; neither needs this module. Here are the other functions that wait, under
 the names and with the errors that they have in `plugsvc`. What does not wait is there only: `hosted`, `close`,
 `set_default_timeout`.
 
-All of it works in any event loop of asyncio, uvloop's as well, and in several at once.
+All of it works in any event loop of asyncio, uvloop's as well, and in several at once. The functions for hosts are
+imported when they are used.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from inspect import isawaitable
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .client.api import default_session, manifest_decoder
 from .client.batches import exchange_in_loop
@@ -24,7 +25,26 @@ from .client.stubs import Timeout, call_untyped, make_stub
 from .errors import ServiceError
 from .wire import GET_MANIFEST, HAS_NAMESPACE, LIST_SERVICES
 
-__all__ = ["call_many", "get_manifest", "get_service", "has_namespace", "init_service_client", "list_services"]
+if TYPE_CHECKING:
+    from .host.coroutines import (
+        as_completed as as_completed,
+        discover_plugins as discover_plugins,
+        execute as execute,
+        new_plugin as new_plugin,
+    )
+
+__all__ = [
+    "as_completed",
+    "call_many",
+    "discover_plugins",
+    "execute",
+    "get_manifest",
+    "get_service",
+    "has_namespace",
+    "init_service_client",
+    "list_services",
+    "new_plugin",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -118,3 +138,13 @@ async def _by_itself(call: Prepared[R]) -> R | ServiceError:
         return await value if isawaitable(value) else value  # type: ignore[no-any-return]
     except ServiceError as error:
         return error
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .host import coroutines
+
+    value: object = getattr(coroutines, name)
+    globals()[name] = value
+    return value

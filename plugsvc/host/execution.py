@@ -53,6 +53,7 @@ def execute(
     args: Iterable[str] = (),
     *options: Option,
     context: Context | None = None,
+    on_completed: Callable[[Completed], None] | None = None,
 ) -> list[Completed]:
     """Execute commands of plugins with these arguments, and return the successful executions in the order
     they ended.
@@ -61,7 +62,8 @@ def execute(
     stands for all its commands. An execution succeeds when the process ends by itself with status 0 and, if
     it was bound to a registry, sent nothing malformed; nothing else is asked of it. When the context is
     cancelled or its deadline passes, processes are stopped (SIGTERM, then SIGKILL, to the whole process
-    group), and nothing new is started.
+    group), and nothing new is started. `on_completed` is told of each successful execution as it ends, in the
+    thread that has waited for it; what it raises counts as a failure of that execution.
 
     Raises `PluginFailed` for the failed execution, an `ExceptionGroup` for several, after all others have
     ended; with `with_handler` failures go there instead. What an interceptor raises counts as a failure of
@@ -71,14 +73,20 @@ def execute(
     outer = context if context is not None else Context()
     if isinstance(targets, Plugin):
         targets = iterate_all([targets])
-    return _Run(settings, tuple(args), outer).run(targets)
+    return _Run(settings, tuple(args), outer, on_completed).run(targets)
 
 
 class _Run:
     """One call of `execute`."""
 
-    def __init__(self, settings: Settings, args: tuple[str, ...], context: Context) -> None:
-        self._settings, self._args = settings, args
+    def __init__(
+        self,
+        settings: Settings,
+        args: tuple[str, ...],
+        context: Context,
+        on_completed: Callable[[Completed], None] | None,
+    ) -> None:
+        self._settings, self._args, self._on_completed = settings, args, on_completed
         self._context = Context(parent=context)
         self._lock = threading.Lock()
         self._completed: list[Completed] = []
@@ -145,6 +153,8 @@ class _Run:
             self._context.cancel("interrupted")
 
     def _keep(self, completed: Completed) -> None:
+        if self._on_completed is not None:
+            self._on_completed(completed)
         with self._lock:
             self._completed.append(completed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,10 @@ CLIENT = {
     "with_call_timeout", "Prepared", "call_many", "prepare",
 }  # fmt: skip
 
-AIO = {"call_many", "get_manifest", "get_service", "has_namespace", "init_service_client", "list_services"}
+AIO = {
+    "as_completed", "call_many", "discover_plugins", "execute", "get_manifest", "get_service", "has_namespace",
+    "init_service_client", "list_services", "new_plugin",
+}  # fmt: skip
 
 ERRORS = {
     "ArgumentError", "CallTimeout", "ConnectionLost", "DiscoveryError", "IncompatiblePlugin", "ManifestError",
@@ -64,6 +68,17 @@ def test_the_surface_is_what_is_meant() -> None:
     assert len(plugsvc.__all__) == len(PUBLIC)
     assert set(dir(plugsvc)) >= PUBLIC
     assert set(aio.__all__) == AIO
+    assert all(callable(getattr(aio, name)) for name in AIO)
+    with pytest.raises(AttributeError, match=r"^module 'plugsvc\.aio' has no attribute 'nothing'$"):
+        _ = aio.nothing
+
+
+@pytest.mark.parametrize("name", sorted(AIO - {"as_completed", "get_service"}))
+def test_what_is_awaited_takes_the_same_arguments(name: str) -> None:
+    """All but `get_service`, whose stubs are of another kind, and what there is only here."""
+    both = [inspect.signature(getattr(module, name)) for module in (aio, plugsvc)]
+    assert both[0] == both[1]
+    assert inspect.iscoroutinefunction(getattr(aio, name))
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
@@ -109,6 +124,7 @@ def test_import_alone_loads_nothing_of_ours() -> None:
         "from plugsvc import get_service, service, RemoteError, hosted\nhosted()",
         "import plugsvc\n@plugsvc.service('n')\ndef f(a: int, b: list[str]) -> tuple[int, str]: ...",
         "from plugsvc import Duplex, FdStream, FileOpener, URL, register_file_opener",
+        "from plugsvc import call_many, prepare",
         "from plugsvc.openers import open_stream\nopen_stream(['file:///dev/null', 'file:///dev/null']).close()",
     ],
 )
@@ -117,3 +133,9 @@ def test_the_plugins_side_is_light(code: str) -> None:
     heavy = {"asyncio", "subprocess", "logging", "click", "rich", "urllib.parse", "argparse", "concurrent", "socket"}
     assert not heavy & loaded
     assert not {module for module in loaded if module.startswith(("plugsvc.host", "plugsvc.log"))}
+
+
+def test_coroutines_do_not_load_the_hosts_side() -> None:
+    assert not {
+        module for module in imported_by("import plugsvc.aio") if module.startswith(("plugsvc.host", "plugsvc.log"))
+    }

@@ -132,6 +132,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     outcome = yield
     if isinstance(item, pytest.Function) and _is_case(item.function):
         _runner(item.config).judge(item, call, outcome.get_result())
+        if call.when == "teardown":
+            _runner(item.config).forget(item)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

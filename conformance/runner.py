@@ -174,6 +174,13 @@ class Runner:
         row.outcome = str(row.outcome)  # plain data: it travels with the report, also between processes
         rep.conformance = asdict(row)  # type: ignore[attr-defined]
 
+    def forget(self, item: pytest.Function) -> None:
+        """Let go of what a case has used: pytest keeps its items to the end, and messages may be large."""
+        if _SESSIONS in item.stash:
+            del item.stash[_SESSIONS]
+        if _FUZZ in item.stash:
+            del item.stash[_FUZZ]
+
     def _row(self, item: pytest.Function, call: pytest.CallInfo[None]) -> Row:
         case, subject = _case(item), _subject(item)
         assert subject is not None

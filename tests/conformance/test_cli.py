@@ -217,6 +217,17 @@ def test_the_same_run_by_pytest(tmp_path: Path) -> None:
     assert "/no/such/testee: no such file" in refused.stdout + refused.stderr
 
 
+def test_cases_that_are_over_hold_nothing() -> None:
+    """pytest keeps its items to the end of the run; what crossed the wires must not stay with them."""
+    words = ["-m", "pytest", "--pyargs", "conformance", "--case", "plugin/requests/*", "--case", "host/namespaces/*"]
+    words += ["-p", "no:cacheprovider", "-p", "tests.conformance.sessions_left", "-s", "-q"]
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, timeout=100, check=False, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "sessions left: 0" in done.stdout
+
+
 def test_list_and_explain() -> None:
     listed = cli("list", "--case", "plugin/requests/*")
     assert "plugin/requests/call" in listed.stdout

@@ -12,6 +12,9 @@ from conformance.drive.probe import MANIFEST
 from conformance.outcomes import Fault
 
 PATH = MANIFEST["commands"][0]["path"]  # type: ignore[index]
+WATCHED = {"exit": 0}
+"""The usual behaviour of `info`, said in so many words: then it reports itself."""
+
 ODD_ARGS = ["--flag", "", "a b", "'\"$HOME`", "-x=1", "ünïcode", "line\nfeed", "*", "--"]
 
 
@@ -193,10 +196,15 @@ def test_manifest_in_pieces_again(start_host: Any) -> None:
 
 
 @case("EXE-05", each={"discovery": ("info",), "execution": ("run",)})
-def test_standard_streams(host: Any, each: tuple[str]) -> None:
+def test_standard_streams(start_host: Any, each: tuple[str]) -> None:
     """Standard input, output and error of the plugin are open."""
     (phase,) = each
-    for report in host.probe.reports(phase):
+    host = start_host(info=WATCHED)
+    host.connect()
+    reports = host.probe.reports(phase)
+    if not reports:
+        raise Fault(f"the host has not started the plugin for its {each[0]}", expected="a start", seen="none")
+    for report in reports:
         for name, found in zip(("input", "output", "error"), report["streams"], strict=True):
             if found is None:
                 raise Fault(f"the plugin was started with standard {name} closed", expected="open", seen="closed")

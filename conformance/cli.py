@@ -20,7 +20,7 @@ from conformance import __version__
 from conformance.case import Case, catalogue, matches
 from conformance.drive.capabilities import TesteeError
 from conformance.drive.ways import WAYS
-from conformance.known import KnownFailuresError
+from conformance.fuzz.engine import CAMPAIGN
 from conformance.launch import LaunchError, launch
 from conformance.mutants import BankError, Mutant, Verdict, load_bank, try_all, try_mark, try_mutant, unguarded
 from conformance.outcomes import ExitCode
@@ -29,7 +29,7 @@ from conformance.report.live import Live, show_end
 from conformance.requirements import SIDE_NAMES, Requirement, Side, all_requirements
 from conformance.results import Row, report
 from conformance.score import markdown, score_lines, thin_lines
-from conformance.settings import Plan, Settings, UsageError
+from conformance.settings import REFUSED, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 INTERRUPTED = 130
@@ -90,8 +90,13 @@ def _selection(command: F) -> F:
 @click.option("--profile", type=click.Choice(["quick", "default", "campaign"]), default="default", show_default=True)
 @click.option("--examples", type=click.IntRange(1), metavar="N", help="Generated examples a case.")
 @click.option("--seed", type=int, metavar="N", help="Seed of what is generated (default: drawn, and printed).")
-@click.option("--hours", type=click.FloatRange(0, min_open=True), metavar="H", help="Bound of each generated case.")
+@click.option("--hours", type=click.FloatRange(0, min_open=True), metavar="H", help="Time of a campaign, in all.")
+@click.option("--split", type=click.IntRange(1), metavar="N", help="Shares of each generated case.")
 @click.option("--replay", metavar="EXAMPLE", help="Run exactly this generated example, as a failure names it.")
+@click.option("--regressions", multiple=True, metavar="DIR", help="Run these saved examples first.")
+@click.option("--save-regressions", metavar="DIR", help="Run these saved examples first, and save there what fails.")
+@click.option("--database", metavar="D", help="Folder or redis:// URL of examples that have failed, shared by runs.")
+@click.option("--resume", metavar="DIR", help="Keep the progress of a campaign there, and go on with it.")
 @click.option("-n", "workers", default="", metavar="N|auto", help="Processes (default: one a core for long runs).")
 @click.option("--json", "json_file", metavar="F", help="Write the JSON report.")
 @click.option("--junit", "junit_file", metavar="F", help="Write a JUnit report.")
@@ -115,13 +120,15 @@ def _run(
         problem = _unwritable(file)
         if problem:
             return _fail(f"{option} {file}: {problem}", ExitCode.USAGE)
+    many = processes(workers)
+    split = chosen.pop("split") or (many if chosen["profile"] == CAMPAIGN else 1)
     try:
-        plan = prepare(Settings(**chosen), testees)
-    except (UsageError, KnownFailuresError) as error:
+        plan = prepare(Settings(**chosen, split=split, workers=many), testees)
+    except REFUSED as error:
         return _fail(str(error), ExitCode.USAGE)
     except TesteeError as error:
         return _fail(str(error), ExitCode.CANNOT_RUN)
-    total = _count(plan)
+    total = plan.rows()
     if total == 0:
         return _fail("nothing to run: the selection leaves no case for these testees", ExitCode.NOTHING_RUN)
     console = Console(width=None if sys.stdout.isatty() else 160)
@@ -130,6 +137,9 @@ def _run(
     click.echo(f"seed: {plan.settings.seed}")
     rows: list[Row] = []
     extra = [f"--junitxml={os.path.abspath(junit_file)}"] if junit_file else []
+    if plan.settings.profile == CAMPAIGN:  # its cases are few, and each takes long: they are handed out one by one
+        workers = str(many if many > 1 else 0)
+        extra += ["--maxschedchunk=1"] if many > 1 else []
     workers = workers or ("auto" if total >= PARALLEL_FROM and (os.cpu_count() or 1) > 1 else "0")
     try:
         with launch(plan, workers=workers, extra=extra) as launched, Live(console, total) as live:
@@ -164,16 +174,9 @@ def _unwritable(file: str | None) -> str:
         return error.strerror or str(error)
 
 
-def _count(plan: Plan) -> int:
-    """How many rows the run will have."""
-    settings = plan.settings
-    return sum(
-        settings.runs(case, case_id, subject)
-        for case in catalogue().values()
-        for subject in settings.subjects(plan.testees, case)
-        for case_id in case.ids
-        if settings.selects(case, case_id)
-    )
+def processes(workers: str) -> int:
+    """How many processes ``-n`` means; without it as many as a long run gets."""
+    return int(workers) or 1 if workers.isdecimal() else os.cpu_count() or 1
 
 
 @main.command("list")
@@ -189,7 +192,7 @@ def list_(requirements: bool, **chosen: Any) -> None:
     settings = Settings(**chosen)
     try:
         settings.check([])
-    except (UsageError, KnownFailuresError) as error:
+    except REFUSED as error:
         sys.exit(_fail(str(error), ExitCode.USAGE))
     found = False
     for case in catalogue().values():

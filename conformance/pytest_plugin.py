@@ -64,8 +64,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--profile", default="default", choices=["quick", "default", "campaign"], help="how much is generated")
     add("--examples", type=int, metavar="N", help="generated examples a case")
     add("--seed", type=int, metavar="N", help="seed of what is generated")
-    add("--hours", type=float, metavar="H", help="bound of a campaign for each generated case, in hours")
+    add("--hours", type=float, metavar="H", help="hours of a campaign, in all")
     add("--replay", metavar="EXAMPLE", help="run exactly this generated example, as a failure names it")
+    add("--database", metavar="D", help="folder or redis:// URL of examples that have failed")
+    add("--regressions", action="append", default=[], metavar="DIR", help="run these saved examples first")
+    add("--save-regressions", metavar="DIR", help="run these saved examples first, and save new ones there")
+    add("--resume", metavar="DIR", help="keep the progress of a campaign there, and go on with it")
+    add("--split", type=int, metavar="N", help="run each generated case in so many shares (campaign: one a process)")
     add("--only-fuzz", action="store_true", help="run the generated cases only")
 
 
@@ -108,6 +113,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     made = getattr(metafunc.function, "__conformance_case__")  # noqa: B009  # set by `case`
     if made.each:
         metafunc.parametrize("each", list(made.each.values()), ids=list(made.each))
+    shares = _runner(metafunc.config).settings.shares(made)
+    if shares > 1:
+        metafunc.parametrize("share", range(shares), ids=[f"share{n}" for n in range(1, shares + 1)], indirect=True)
     subjects = _runner(metafunc.config).subjects(made)
     metafunc.parametrize("subject", subjects or [None], ids=[s.id for s in subjects] or ["none"], indirect=True)
 
@@ -209,15 +217,21 @@ def host(start_host: Any) -> Any:
 
 
 @pytest.fixture
-def fuzz_plugin(request: pytest.FixtureRequest, subject: Any) -> Iterator[Any]:
-    """Runs generated examples on the testee's plugin side."""
-    yield from _runner(request.config).fuzz(request.node, subject, "plugin")
+def share(request: pytest.FixtureRequest) -> int:
+    """Which share of a generated case is run, from 0."""
+    return int(getattr(request, "param", 0))
 
 
 @pytest.fixture
-def fuzz_host(request: pytest.FixtureRequest, subject: Any) -> Iterator[Any]:
+def fuzz_plugin(request: pytest.FixtureRequest, subject: Any, share: int) -> Iterator[Any]:
+    """Runs generated examples on the testee's plugin side."""
+    yield from _runner(request.config).fuzz(request.node, subject, "plugin", share)
+
+
+@pytest.fixture
+def fuzz_host(request: pytest.FixtureRequest, subject: Any, share: int) -> Iterator[Any]:
     """Runs generated examples on the testee's host side."""
-    yield from _runner(request.config).fuzz(request.node, subject, "host")
+    yield from _runner(request.config).fuzz(request.node, subject, "host", share)
 
 
 @pytest.fixture

@@ -18,7 +18,12 @@ REPORT_VERSION = 1
 
 @dataclass
 class Row:
-    """What came of one variant of a case on one subject; ``duration`` is in seconds, ``generated`` counts calls."""
+    """What came of one variant of a case on one subject; ``duration`` is in seconds.
+
+    Of a generated case, ``generated`` counts calls, ``examples`` what they were part of, ``processes`` those that were
+    started, and ``features`` in a campaign the examples that had each; ``share`` is the number of the share, from 1,
+    where a case was split, and ``saved`` the file of the regression.
+    """
 
     case: str
     testee: str
@@ -35,6 +40,16 @@ class Row:
     stacks: str = ""
     reason: str = ""
     generated: int = 0
+    examples: int = 0
+    processes: int = 0
+    features: dict[str, int] = field(default_factory=dict)
+    share: int = 0
+    saved: str = ""
+
+    @property
+    def label(self) -> str:
+        """The case, and the share of it if it was split."""
+        return f"{self.case}#{self.share}" if self.share else self.case
 
     @property
     def counts(self) -> bool:
@@ -63,6 +78,7 @@ def summary(rows: Iterable[Row]) -> dict[str, Any]:
         **{outcome.value: counts.get(outcome, 0) for outcome in Outcome},
         "must_failed": sum(row.outcome in FAULTS and row.level == Level.MUST for row in rows),
         "generated": sum(row.generated for row in rows),
+        "examples": sum(row.examples for row in rows),
         "should_failed": sum(row.outcome in FAULTS and row.level != Level.MUST for row in rows),
     }
 

@@ -22,14 +22,13 @@ from conformance.drive.plugin import PluginSession
 from conformance.drive.process import become_subreaper, kill_leftovers, protect_children
 from conformance.drive.session import Session
 from conformance.drive.ways import WAYS
-from conformance.fuzz.engine import Choices, Fuzz
-from conformance.known import KnownFailuresError
+from conformance.fuzz.engine import CAMPAIGN, Choices, Fuzz
 from conformance.outcomes import FAULTS, CaseProblem, ExitCode, Outcome, Unsupported
 from conformance.prepare import REFERENCE, prepare
 from conformance.report.table import table_lines
 from conformance.requirements import Side
 from conformance.results import Row, report, verdict
-from conformance.settings import Plan, Settings, Subject, UsageError
+from conformance.settings import REFUSED, Plan, Settings, Subject
 
 _SESSIONS = pytest.StashKey[list[Session]]()
 _FUZZ = pytest.StashKey[Fuzz]()
@@ -44,6 +43,7 @@ class Runner:
         self.settings = plan.settings
         self.rows: list[Row] = []
         self._known = plan.settings.known()
+        self._regressions = plan.settings.saved()
         self._json_path = json_path
         self._events = os.fdopen(os.dup(events), "w", encoding="utf-8") if events is not None else None
         self._subreaper = False
@@ -60,7 +60,7 @@ class Runner:
                 json_path=config.option.conformance_json,
                 events=config.option.conformance_events,
             )
-        except (UsageError, KnownFailuresError) as error:
+        except REFUSED as error:
             pytest.exit(f"conformance: {error}", returncode=ExitCode.USAGE)
         except TesteeError as error:
             pytest.exit(f"conformance: {error}", returncode=ExitCode.CANNOT_RUN)
@@ -108,7 +108,7 @@ class Runner:
             protect_children()
             self._subreaper = True
 
-    def fuzz(self, item: pytest.Function, subject: Subject, kind: str) -> Iterator[Fuzz]:
+    def fuzz(self, item: pytest.Function, subject: Subject, kind: str, share: int) -> Iterator[Fuzz]:
         """The fixture behind ``fuzz_plugin`` and ``fuzz_host``."""
         role = subject.testee.role(subject.side)
         assert role is not None
@@ -128,13 +128,27 @@ class Runner:
                 session.connect()
             return session
 
-        settings = self.settings
-        choices = Choices(settings.profile, settings.examples, settings.seed or 0, settings.hours, settings.replay)
-        made = item.stash[_FUZZ] = Fuzz(start, role, choices)
+        made = item.stash[_FUZZ] = Fuzz(start, role, self._choices(item, share), _case_id(item))
         yield made
         for session in last:
             session.close()
         kill_leftovers()
+
+    def _choices(self, item: pytest.Function, share: int) -> Choices:
+        settings, case_id = self.settings, _case_id(item)
+        return Choices(
+            profile=settings.profile,
+            examples=settings.examples,
+            seed=settings.seed or 0,
+            seconds=self.plan.seconds,
+            share=share,
+            shares=settings.split,
+            replay=settings.replay,
+            database=settings.database,
+            regressions=tuple(each for each in self._regressions if each.case == case_id) if share == 0 else (),
+            save=settings.save_regressions,
+            progress=settings.resume,
+        )
 
     def _start(self, subject: Subject, kind: str, *args: Any, **options: Any) -> Session:
         options.setdefault("patience", self.settings.timeout)
@@ -197,7 +211,7 @@ class Runner:
             reproduce=self._reproduce(subject, case_id, item.stash.get(_FUZZ, None)),
         )
         if _FUZZ in item.stash:
-            row.generated = item.stash[_FUZZ].counts.calls
+            _count_generated(row, item.stash[_FUZZ])
         if call.excinfo is not None:
             sessions = item.stash.get(_SESSIONS, [])
             for session in sessions:
@@ -220,11 +234,18 @@ class Runner:
             words += ["--timeout", f"{self.settings.timeout:g}"]
         if self.settings.scale != 1.0:
             words += ["--scale", f"{self.settings.scale:g}"]
-        if fuzz is not None and fuzz.blob:
-            words += ["--replay", fuzz.blob]
+        if fuzz is not None and fuzz.replay:
+            words += [f"--replay={fuzz.replay}"]  # as one word: it may begin with a dash
         elif fuzz is not None:
-            words += ["--seed", str(self.settings.seed), "--examples", str(fuzz.choices.max_examples)]
+            words += ["--seed", str(self.settings.seed), *self._amount()]
         return shlex.join(words)
+
+    def _amount(self) -> list[str]:
+        settings = self.settings
+        words = ["--profile", settings.profile] if settings.profile != "default" else []
+        words += ["--examples", str(settings.examples)] if settings.examples else []
+        words += ["--hours", f"{settings.hours:g}"] if settings.hours else []
+        return words + (["--split", str(settings.split)] if settings.split > 1 else [])
 
     def _apply_known(self, row: Row) -> None:
         entry = self._known.find(row.case, row.scheme)
@@ -281,6 +302,7 @@ def _plan(config: pytest.Config) -> Plan:
     option = config.option
     if option.conformance_plan:
         return Plan.from_json(json.loads(Path(option.conformance_plan).read_text(encoding="utf-8")))
+    workers = len(getattr(option, "tx", None) or []) or 1
     settings = Settings(
         side=option.side and Side(option.side).value,
         schemes=tuple(option.scheme),
@@ -296,6 +318,12 @@ def _plan(config: pytest.Config) -> Plan:
         seed=option.seed,
         hours=option.hours,
         replay=option.replay,
+        database=option.database,
+        regressions=tuple(option.regressions),
+        save_regressions=option.save_regressions,
+        resume=option.resume,
+        split=option.split or (workers if option.profile == CAMPAIGN else 1),
+        workers=workers,
         only_generated=option.only_fuzz,
         known_failures=tuple(option.known_failures),
     )
@@ -323,7 +351,15 @@ def _case_id(item: pytest.Function) -> str:
 
 
 def _key(row: Row) -> tuple[str, str, str]:
-    return row.case, row.testee, row.scheme
+    return row.label, row.testee, row.scheme
+
+
+def _count_generated(row: Row, fuzz: Fuzz) -> None:
+    counts, choices = fuzz.counts, fuzz.choices
+    row.generated, row.examples, row.processes = counts.calls, counts.examples, counts.processes
+    row.features = dict(counts.features) if choices.campaign else {}
+    row.share = choices.share + 1 if choices.shares > 1 else 0
+    row.saved = fuzz.saved
 
 
 def _problem_of_messages(item: pytest.Function, call: pytest.CallInfo[None]) -> CaseProblem | None:

@@ -10,12 +10,19 @@ from conformance import matrix
 from conformance.case import Case, catalogue, matches
 from conformance.drive.capabilities import Testee
 from conformance.drive.ways import WAYS
-from conformance.known import KnownFailures
+from conformance.fuzz.database import DatabaseError, open_database
+from conformance.fuzz.engine import CAMPAIGN
+from conformance.fuzz.regressions import Regression, RegressionError, load as load_regressions
+from conformance.known import KnownFailures, KnownFailuresError
 from conformance.requirements import Level, Side
 
 
 class UsageError(Exception):
     """The run cannot be done as it was asked for; one line."""
+
+
+REFUSED = (UsageError, KnownFailuresError, RegressionError, DatabaseError)
+"""What is raised for choices that cannot be followed: a matter of the command line, or of a file that it names."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,8 @@ class Subject:
 class Settings:
     """The choices of a run. ``timeout`` is the patience of each single wait, in seconds.
 
-    ``spread`` adds the selection of `conformance.matrix` over the other ways, where no way is chosen.
+    ``spread`` adds the selection of `conformance.matrix` over the other ways, where no way is chosen. ``split`` is the
+    number of shares in which each generated case is run, ``workers`` that of the processes that run cases.
     """
 
     side: str | None = None
@@ -58,6 +66,12 @@ class Settings:
     seed: int | None = None
     hours: float | None = None
     replay: str | None = None
+    database: str | None = None
+    regressions: tuple[str, ...] = ()
+    save_regressions: str | None = None
+    resume: str | None = None
+    split: int = 1
+    workers: int = 1
     only_generated: bool = False
     known_failures: tuple[str, ...] = ()
     spread: bool = True
@@ -71,6 +85,19 @@ class Settings:
         """The inverse of `to_json`."""
         fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
         return cls(**fields)
+
+    def saved(self) -> list[Regression]:
+        """The regressions of all the folders.
+
+        Raises:
+            RegressionError: a file cannot be read or is not of the form.
+        """
+        own = [self.save_regressions] if self.save_regressions else []
+        return load_regressions(dict.fromkeys([*self.regressions, *own]))
+
+    def shares(self, case: Case) -> int:
+        """In how many shares a case is run."""
+        return self.split if case.generated and self.replay is None else 1
 
     def known(self) -> KnownFailures:
         """The known failures of all the files.
@@ -134,8 +161,10 @@ class Settings:
         """Refuse what cannot select anything.
 
         Raises:
-            UsageError: a pattern, scheme or bind that names nothing.
+            UsageError: a pattern, scheme, bind or regression that names nothing; a campaign without an end.
             KnownFailuresError: as `known`.
+            RegressionError: as `saved`.
+            DatabaseError: the database cannot be used.
         """
         everything = [case_id for case in catalogue().values() for case_id in case.ids]
         for option, patterns in (("--case", self.cases), ("--skip", self.skips)):
@@ -149,12 +178,26 @@ class Settings:
             if scheme not in (*WAYS, matrix.ALL):
                 known = ", ".join((*WAYS, matrix.ALL))
                 raise UsageError(f"--scheme {scheme}: no such scheme; this suite offers {known}")
+        self._check_generated()
         declared = {bind for t in testees if (role := t.role(Side.HOST)) for bind in role.binds}
         for bind in self.binds:
             if bind not in (*declared, matrix.ALL):
                 raise UsageError(
                     f"--bind {bind}: no testee declares it ({', '.join(sorted(declared)) or 'none declared'})"
                 )
+
+    def _check_generated(self) -> None:
+        for regression in self.saved():
+            case = catalogue().get(regression.case)
+            if case is None or not case.generated:
+                raise UsageError(f"{regression.file}: {regression.case}: no such generated case")
+        if self.profile == CAMPAIGN and self.hours is None and self.examples is None and self.replay is None:
+            raise UsageError("--profile campaign: say when it ends, with --hours or --examples")
+        for option, value in (("--hours", self.hours), ("--resume", self.resume)):
+            if value is not None and self.profile != CAMPAIGN:
+                raise UsageError(f"{option} is for a campaign (--profile campaign)")
+        if self.database is not None:
+            open_database(self.database)
 
 
 @dataclass
@@ -163,6 +206,24 @@ class Plan:
 
     settings: Settings
     testees: list[Testee] = field(default_factory=list)
+
+    def rows(self, *, generated: bool = False) -> int:
+        """How many rows the run will have, or how many of them of generated cases."""
+        settings = self.settings
+        return sum(
+            settings.runs(case, case_id, subject) * settings.shares(case)
+            for case in catalogue().values()
+            if case.generated or not generated
+            for subject in settings.subjects(self.testees, case)
+            for case_id in case.ids
+            if settings.selects(case, case_id)
+        )
+
+    @property
+    def seconds(self) -> float | None:
+        """The time that a campaign has for each share of a generated case, in seconds."""
+        hours = self.settings.hours
+        return None if hours is None else hours * 3600 * self.settings.workers / max(self.rows(generated=True), 1)
 
     def to_json(self) -> dict[str, Any]:
         """For a file or a worker."""

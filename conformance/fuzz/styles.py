@@ -132,54 +132,72 @@ def talks(size: int) -> st.SearchStrategy[Talk]:
     return planned(lambda plan, cuts, styles, pool: Talk(pool, styles, plan, cuts), size, CUTS, styles, pool)
 
 
+DAMAGES = ("flip", "delete", "insert", "duplicate", "overwrite", "truncate", "splice", "swap", "repeat")
+
+
 @dataclass(frozen=True)
 class Damage:
-    """One change of a stream of bytes at a relative place (0 to 1)."""
+    """One change of a stream of bytes at a relative place (0 to 1), and perhaps further changes behind it.
+
+    ``other`` is a second relative place: where a splice takes its bytes from, what a swap exchanges.
+    """
 
     kind: str
     place: float
     data: bytes
+    other: float = 0.0
+    then: tuple[Damage, ...] = ()
+
+    def kinds(self) -> list[str]:
+        """The kinds of all changes."""
+        return [self.kind, *(kind for damage in self.then for kind in damage.kinds())]
 
     def apply(self, stream: bytes) -> tuple[bytes, int]:
         """The damaged stream, and the place of the first byte that may differ."""
+        damaged, first = self._change(stream)
+        for damage in self.then:
+            damaged, at = damage._change(damaged)
+            first = min(first, at)
+        return damaged, first
+
+    def _change(self, stream: bytes) -> tuple[bytes, int]:
         at = min(int(self.place * len(stream)), max(len(stream) - 1, 0))
         before, after = stream[:at], stream[at:]
         size = max(1, len(self.data))
+        far = min(int(self.other * len(stream)), max(len(stream) - 1, 0))
+        chunk = stream[far : far + size * 8]
         if self.kind == "flip" and after:
             return before + bytes([after[0] ^ (1 << len(self.data) % 8)]) + after[1:], at
         if self.kind == "delete":
-            return before + after[size:], at
+            return before + after[size * size :], at
         if self.kind == "insert":
             return before + self.data + after, at
         if self.kind == "duplicate":
             return before + after[: size * 4] + after, at
         if self.kind == "overwrite":
             return before + self.data + after[len(self.data) :], at
+        if self.kind == "splice":  # a part of one message in the middle of another
+            return before + chunk + after[len(chunk) :], at
+        if self.kind == "swap":
+            low, high = sorted((at, far))
+            return stream[:low] + stream[high : high + size] + stream[low + size : high] + stream[low : low + size] + (
+                stream[high + size :]
+            ), low
+        if self.kind == "repeat":
+            return before + after[:1] * (size * 50) + after, at
         return before, at
 
 
-DAMAGE = st.builds(
-    Damage,
-    st.sampled_from(["flip", "delete", "insert", "duplicate", "overwrite", "truncate"]),
-    st.floats(0, 1, width=32),
-    st.one_of(
-        st.binary(min_size=1, max_size=6),
-        st.sampled_from(
-            [
-                b"}",
-                b"{",
-                b'"',
-                b"\\",
-                b"]",
-                b",",
-                b"\0",
-                b"\xff",
-                b"\xed\xa0\x80",
-                b"\xef\xbb\xbf",
-                b"NaN",
-                b"\\ud800",
-                b"-",
-            ]
-        ),
-    ),
-)
+_PIECES = [
+    b"}", b"{", b'"', b"\\", b"]", b"[", b",", b":", b"\0", b"\xff", b"\xed\xa0\x80", b"\xc0\xaf", b"\xef\xbb\xbf",
+    b"NaN", b"-Infinity", b"1e999", b"\\ud800", b"\\u12", b"-", b"01", b"null", b"{}", b'"sequence":1,', b"/**/",
+]  # fmt: skip
+
+
+def _damage(then: st.SearchStrategy[tuple[Damage, ...]]) -> st.SearchStrategy[Damage]:
+    places = st.floats(0, 1, width=32)
+    data = st.one_of(st.binary(min_size=1, max_size=6), st.sampled_from(_PIECES))
+    return st.builds(Damage, st.sampled_from(DAMAGES), places, data, places, then)
+
+
+DAMAGE = _damage(st.one_of(st.just(()), st.lists(_damage(st.just(())), max_size=2).map(tuple)))

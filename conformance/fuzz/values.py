@@ -29,23 +29,29 @@ NASTY_TEXT = [
     "e\u0301",
     "\ufeff",
     "\uffff\ufffe",
+    "\ufdd0\ufdef\U0001ffff",
     "😀",
     "\U0010ffff",
     "null",
     '{"sequence":1,"error":"x"}',
 ]
-_FIELDS = ["sequence", "type", "namespace", "name", "args", "ok", "services", "reply", "error", ""]
+FIELDS = ["sequence", "type", "namespace", "name", "args", "ok", "services", "reply", "error", ""]
 
 TEXT = st.one_of(
     st.text(max_size=12),
     st.sampled_from(NASTY_TEXT),
     st.lists(st.sampled_from(NASTY_TEXT), max_size=4).map("".join),
+    st.builds(lambda text, times: text * times, st.sampled_from(NASTY_TEXT), st.integers(1, 300)),
 )
 """Text of Unicode scalar values: lone surrogates are a matter of hostile bytes, not of values."""
 
-KEYS = st.one_of(st.sampled_from(_FIELDS), TEXT)
+KEYS = st.one_of(st.sampled_from(FIELDS), TEXT)
 
-_FLOAT_EDGES = [0.0, -0.0, 5e-324, -5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.1, 1e21, 1e-7, 1e22, 3.0]
+_FLOAT_EDGES = [
+    0.0, -0.0, 5e-324, -5e-324, 2.225073858507201e-308, 2.2250738585072014e-308, 1.7976931348623157e308, -1e300, 0.1,
+    1e21, 1e-7, 1e22, 3.0, 9007199254740991.0, 9007199254740992.0, 1e16, 123456789012345680.0,
+]  # fmt: skip
+_FLOAT32_EDGES = [to_float32(edge) for edge in (0.0, -0.0, 1e-45, -1e-45, 1.1754944e-38, 3.4028234e38, 0.1, 16777216.0)]
 
 
 def _patterns(form: str) -> st.SearchStrategy[float]:
@@ -55,7 +61,11 @@ def _patterns(form: str) -> st.SearchStrategy[float]:
 
 
 FLOAT64 = st.one_of(st.sampled_from(_FLOAT_EDGES), st.floats(allow_nan=False, allow_infinity=False), _patterns(">d"))
-FLOAT32 = st.one_of(st.floats(width=32, allow_nan=False, allow_infinity=False).map(to_float32), _patterns(">f"))
+FLOAT32 = st.one_of(
+    st.sampled_from(_FLOAT32_EDGES),
+    st.floats(width=32, allow_nan=False, allow_infinity=False).map(to_float32),
+    _patterns(">f"),
+)
 
 _SAFE = (1 << 53) - 1
 SAFE_INTEGERS = st.one_of(st.sampled_from([0, -1, 1, _SAFE, -_SAFE, 1 << 31, 1 << 32]), st.integers(-_SAFE, _SAFE))
@@ -65,7 +75,8 @@ SAFE_INTEGERS = st.one_of(st.sampled_from([0, -1, 1, _SAFE, -_SAFE, 1 << 31, 1 <
 def integers(name: str) -> st.SearchStrategy[int]:
     """Integers of a named type, its limits and what is next to them more often than not."""
     low, high = INTEGER_RANGES[name]
-    edges = [value for value in (low, low + 1, -1, 0, 1, high - 1, high) if low <= value <= high]
+    around = [sign * ((1 << 53) + step) for sign in (1, -1) for step in (-1, 0, 1)]
+    edges = [value for value in (low, low + 1, -1, 0, 1, high - 1, high, *around) if low <= value <= high]
     return st.one_of(st.sampled_from(edges), st.integers(low, high), _evenly(low, high))
 
 
@@ -87,11 +98,26 @@ def beyond(name: str) -> st.SearchStrategy[int]:
 
 
 _LEAF = st.one_of(st.none(), st.booleans(), SAFE_INTEGERS, FLOAT64, TEXT)
-ANY = st.recursive(
+_TREE = st.recursive(
     _LEAF,
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(KEYS, inner, max_size=4)),
     max_leaves=8,
 )
+DEEPEST = 110
+"""Levels that a value is wrapped in at most, besides its own: every implementation takes 128 (LIM-03)."""
+
+
+def _wrapped(value: Any, keys: list[str], levels: int) -> Any:
+    """The value inside so many arrays and objects; the keys are used in turn, and an empty one makes an array."""
+    for level in range(levels):
+        key = keys[level % len(keys)]
+        value = {key: value} if key else [value]
+    return value
+
+
+_DEEP = st.builds(_wrapped, _LEAF, st.lists(KEYS, min_size=1, max_size=3), st.integers(1, DEEPEST))
+_WIDE = st.builds(lambda value, count: [value] * count, _LEAF, st.integers(1, 400))
+ANY = st.one_of(_TREE, _TREE, _TREE, _DEEP, _WIDE)
 
 POINT = st.fixed_dictionaries(
     {"x": integers("int64"), "y": FLOAT64}, optional={"label": TEXT.filter(bool)}

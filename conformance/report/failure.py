@@ -10,7 +10,7 @@ def failure_lines(row: Row) -> list[str]:
     """The lines of a failure's report."""
     known = all_requirements()
     where = f"{row.testee}{f' over {row.scheme}' if row.scheme else ''}"
-    lines = [f"{row.outcome.upper()} {row.case} ({row.level}) on {where}"]
+    lines = [f"{row.outcome.upper()} {row.label} ({row.level}) on {where}"]
     for id_ in row.requirements:
         lines.append(f"  {id_} {known[id_].text}")
     lines += ["", *("  " + line for line in row.message.splitlines())]
@@ -29,5 +29,7 @@ def failure_lines(row: Row) -> list[str]:
                 f"  {title} of the testee:",
                 *("  | " + line for line in text.strip().splitlines()[-60:]),
             ]
+    if row.saved:
+        lines += ["", f"  saved as a regression: {row.saved}"]
     lines += ["", f"  reproduce: {row.reproduce}"]
     return lines

@@ -44,11 +44,11 @@ class Live:
         """One more row is there."""
         self._done += 1
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=min(self._done, self._total), description=row.case)
+            self._progress.update(self._task, completed=min(self._done, self._total), description=row.label)
         if row.outcome not in _QUIET:
             first = row.message.splitlines()[0] if row.message else ""
             over = f" over {row.scheme}" if row.scheme else ""
-            self._print(f"{row.outcome.upper()} {row.case} on {row.testee}{over}: {first}")
+            self._print(f"{row.outcome.upper()} {row.label} on {row.testee}{over}: {first}")
         elif self._progress is None and self._done % 50 == 0:
             self._print(f"{self._done} of {self._total} cases done")
 

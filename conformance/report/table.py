@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.drive.capabilities import Testee
+from conformance.fuzz.features import ALL, never
 from conformance.outcomes import FAULTS, Outcome
 from conformance.requirements import Level, all_requirements
 from conformance.results import Row, summary
@@ -88,14 +89,32 @@ def _cell(counter: Counter[str] | None) -> Text:
 
 def closing_lines(rows: Iterable[Row]) -> list[str]:
     """The counts in words."""
+    rows = list(rows)
     counts = summary(rows)
     words = [f"{counts[outcome.value]} {outcome.value}" for outcome in Outcome if counts[outcome.value]]
     lines = [f"{counts['total']} cases: {', '.join(words) or 'none'}"]
     if counts["must_failed"] or counts["should_failed"]:
         lines.append(f"MUST failed: {counts['must_failed']}; SHOULD failed: {counts['should_failed']}")
     if counts["generated"]:
-        lines.append(f"generated calls: {counts['generated']:,}")
-    return lines
+        processes = sum(row.processes for row in rows)
+        lines.append(
+            f"generated calls: {counts['generated']:,}, in {counts['examples']:,} examples on {processes:,} processes"
+        )
+    return [*lines, *coverage_lines(rows)]
+
+
+def coverage_lines(rows: Iterable[Row]) -> list[str]:
+    """What a campaign has generated, and what it never has."""
+    found: Counter[str] = Counter()
+    for row in rows:
+        found.update(row.features)
+    if not found:
+        return []
+    missing = never(found)
+    rare = sorted((name for name in ALL if found[name]), key=lambda name: found[name])[:5]
+    lines = [f"features generated: {len(ALL) - len(missing)} of {len(ALL)}"]
+    lines += [f"never generated: {', '.join(missing)}"] if missing else []
+    return [*lines, "seldom generated: " + ", ".join(f"{name} ({found[name]:,})" for name in rare)]
 
 
 def unsupported_lines(rows: Iterable[Row]) -> list[str]:

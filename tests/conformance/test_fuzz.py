@@ -70,7 +70,7 @@ def test_a_failure_is_shrunk_and_named() -> None:
         engine.check(LISTS, large)
     assert caught.value.note == "example: [6]"
     assert caught.value.seen == "[6]"
-    assert engine.blob
+    assert engine.replay
     assert len(started) > 1
 
 
@@ -78,7 +78,7 @@ def test_a_replay_runs_exactly_the_example() -> None:
     engine, _ = fuzz(examples=200)
     with pytest.raises(Fault):
         engine.check(LISTS, large)
-    again, _ = fuzz(replay=engine.blob)
+    again, _ = fuzz(replay=engine.replay)
     with pytest.raises(Fault, match="example: \\[6\\]"):
         again.check(LISTS, large)
     assert again.counts.examples <= 3
@@ -88,7 +88,7 @@ def test_a_replay_that_passes_now_says_so() -> None:
     engine, _ = fuzz(examples=200)
     with pytest.raises(Fault):
         engine.check(LISTS, large)
-    fixed, _ = fuzz(replay=engine.blob)
+    fixed, _ = fuzz(replay=engine.replay)
     with pytest.raises(HarnessError, match="passes now"):
         fixed.check(LISTS, lambda session, example: 1)
 

@@ -301,7 +301,8 @@ def _check_marks(marked: list[Mutant], workers: int | None, timeout: float) -> E
     def told(verdict: Verdict) -> None:
         mutant, found = verdict.mutant, verdict.failed
         rest = f"{len(verdict.ran)} other cases pass"
-        says = verdict.problem or (f"also found by {', '.join(found)}" if found else rest)
+        others = ", ".join(f"{case} ({message})" for case, message in found.items())
+        says = verdict.problem or (f"also found by {others}" if found else rest)
         click.echo(f"{'WRONG ' if found or verdict.problem else 'holds '} only {mutant.only}: {mutant.id}: {says}")
 
     verdicts = try_all(marked, try_mark, workers=workers, timeout=timeout, told=told)

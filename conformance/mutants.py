@@ -81,14 +81,14 @@ class Mutant:
 class Verdict:
     """What became of a mutant: ``caught`` maps each requirement it names to the cases that failed.
 
-    ``ran`` and ``failed`` are all cases that were run, and that failed.
+    ``ran`` are all cases that were run, ``failed`` those that failed, with the first line of what they said.
     """
 
     mutant: Mutant
     caught: dict[str, list[str]] = field(default_factory=dict)
     problem: str = ""
     ran: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
 
     @property
     def killed(self) -> bool:
@@ -240,7 +240,7 @@ def _with_environment(command: str, env: dict[str, str]) -> str:
 def _note(verdict: Verdict, row: Row) -> None:
     verdict.ran.append(row.case)
     if row.outcome in FAULTS:
-        verdict.failed.append(row.case)
+        verdict.failed[row.case] = row.message.partition("\n")[0]
         for id_ in row.requirements:
             if id_ in verdict.mutant.catches:
                 verdict.caught.setdefault(id_, []).append(row.case)

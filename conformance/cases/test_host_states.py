@@ -69,6 +69,8 @@ class HostModel:
     def flush(self) -> None:
         """Send what is in the stream, in one write."""
         stream, self.unsent = self.unsent, b""
+        if not stream:
+            return
         self.slow_sent = self.slow is not None
         self.behind += len(stream)
         if self.behind > UNREAD:
@@ -185,6 +187,7 @@ class HostModel:
             self.judge(waiting[how % len(waiting)])
 
     def await_all(self, how: int) -> None:
+        self.read()
         self.flush()
         for number in [*self.open]:
             self.judge(number)

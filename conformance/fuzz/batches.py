@@ -23,7 +23,7 @@ PLAN = 768
 AT_ONCE = st.sampled_from([False, True, True])
 """Whether calls are made at once, where the testee can: simpler is one after the other."""
 
-_SHARES = (0.004, 0.01, 0.03, 0.1, 0.5, 1, 1, 1, 1, 1)
+_SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.5, 1, 1, 1, 1, 1)
 """Shares of a full plan, few first: an example shrinks towards them."""
 
 

@@ -216,9 +216,8 @@ class Fuzz:
             if fresh:
                 self._end()
 
-        # The database tells tests apart by this; by itself hypothesis would take the source of `once`, alike for all.
-        once._hypothesis_internal_add_digest = self.case.encode()  # type: ignore[attr-defined]
-        prepared = hypothesis.given(examples)(once)
+        # The seed before the settings: it would take the database away from them.
+        prepared = hypothesis.seed(self.choices.seed_of(self.counts.rounds))(hypothesis.given(examples)(once))
         prepared = hypothesis.settings(
             max_examples=size,
             deadline=None,
@@ -230,7 +229,9 @@ class Fuzz:
             report_multiple_bugs=False,
             print_blob=False,
         )(prepared)
-        hypothesis.seed(self.choices.seed_of(self.counts.rounds))(prepared)()
+        # By itself hypothesis tells tests apart by the source of `once`, which is alike for all.
+        prepared._hypothesis_internal_database_key = self.case.encode()  # type: ignore[attr-defined]
+        prepared()
 
     def _database(self) -> ExampleDatabase | None:
         return open_database(self.choices.database) if self.choices.database else None

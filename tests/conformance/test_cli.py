@@ -241,3 +241,25 @@ def test_panic_is_another_word_for_misuse() -> None:
     assert by_contract.returncode == 0
     assert "misuse/registry/error-argument" in by_contract.stdout
     assert by_contract.stdout == ours.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--profile", "campaign"], "--profile campaign: say when it ends, with --hours or --examples"),
+        (["--hours", "1"], "--hours is for a campaign (--profile campaign)"),
+        (["--resume", "there"], "--resume is for a campaign (--profile campaign)"),
+        (["--database", "http://x/"], "http://x/: expected a folder or a URL that begins with redis://"),
+    ],
+)
+def test_generated_cases_that_cannot_be_run_so(words: list[str], says: str) -> None:
+    done = cli("run", *words)
+    assert done.returncode == 2
+    assert one_line(done).startswith(says)
+
+
+def test_a_regression_of_no_case(tmp_path: Path) -> None:
+    (tmp_path / "0001.json").write_text('{"regression": 1, "case": "plugin/fuzz/none", "example": []}')
+    done = cli("run", "--regressions", str(tmp_path))
+    assert done.returncode == 2
+    assert one_line(done) == f"{tmp_path}/0001.json: plugin/fuzz/none: no such generated case"

@@ -1,0 +1,98 @@
+"""Generated cases through the command line: a failure is replayed, saved, and run first; shares add up."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.mutants import load_bank, planted
+
+from .test_cli import cli
+
+BANK = Path(__file__).parents[2] / "fixtures" / "mutants"
+
+
+@pytest.fixture(scope="module")
+def faulty() -> Iterator[str]:
+    """The command of a testee that changes a noncharacter in the text of an error."""
+    (mutant,) = (each for each in load_bank(BANK) if each.id == "scratch-plugin-noncharacters-in-errors")
+    with planted(mutant) as (command, _):
+        yield command
+
+
+def report(tmp_path: Path, *words: str, cwd: Path | None = None) -> tuple[int, list[dict[str, Any]], str]:
+    """The exit status, the rows and the output of a run."""
+    file = tmp_path / "report.json"
+    done = cli("run", *words, "--json", str(file), "-n", "0", cwd=cwd)
+    rows: list[dict[str, Any]] = json.loads(file.read_text())["results"] if file.exists() else []
+    return done.returncode, rows, done.stdout + done.stderr
+
+
+def test_a_failure_is_replayed_elsewhere_and_saved(faulty: str, tmp_path: Path) -> None:
+    folder = tmp_path / "regressions"
+    words = ("--testee", faulty, "--case", "plugin/fuzz/errors")
+    status, (row,), printed = report(tmp_path, *words, "--save-regressions", str(folder))
+    assert status == 1
+    assert row["message"].startswith("another error text than was sent\n")
+    assert row["saved"] == str(folder / "0001.json")
+    assert f"saved as a regression: {folder}/0001.json" in printed
+
+    # Somebody else takes the command from the failure, on a copy of the testee, in another folder.
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(Path(shlex.split(faulty)[-1]).parent, elsewhere / "copy")
+    command, words_of_it = shlex.split(row["reproduce"])[0], shlex.split(row["reproduce"])[2:]
+    assert command == "plugsvc-conformance"
+    place = words_of_it.index(faulty)
+    words_of_it[place] = shlex.join([sys.executable, "copy/testee.py"])
+    status, (again,), _ = report(tmp_path, *words_of_it, cwd=elsewhere)
+    assert status == 1
+    assert again["message"] == row["message"]
+    assert again["examples"] == 1
+
+    status, (first,), _ = report(tmp_path, *words, "--save-regressions", str(folder))
+    assert status == 1
+    assert first["examples"] == 1
+    assert first["message"] == f"{row['message']}\n  saved regression: {folder}/0001.json"
+    assert [file.name for file in folder.iterdir()] == ["0001.json"]
+
+    # The fixed testee: the saved example passes, and new ones follow.
+    honest = shlex.join([sys.executable, str(BANK.parent / "testees" / "scratch_python" / "testee.py")])
+    fixed = ("--testee", honest, "--case", "plugin/fuzz/errors", "--examples", "5", "--regressions", str(folder))
+    status, (passed,), _ = report(tmp_path, *fixed)
+    assert status == 0
+    assert passed["examples"] == 6
+
+
+def test_shares_of_a_case(tmp_path: Path) -> None:
+    words = ("--case", "host/fuzz/errors", "--split", "2", "--examples", "10", "--seed", "1")
+    status, rows, printed = report(tmp_path, *words)
+    assert status == 0
+    assert [(row["case"], row["share"], row["examples"]) for row in rows] == [
+        ("host/fuzz/errors", 1, 5),
+        ("host/fuzz/errors", 2, 5),
+    ]
+    assert rows[0]["generated"] != rows[1]["generated"]
+    _, again, _ = report(tmp_path, *words)
+    assert [row["generated"] for row in again] == [row["generated"] for row in rows]
+    assert "2 cases: 2 passed" in printed
+
+
+def test_a_campaign_tells_what_it_generated(tmp_path: Path) -> None:
+    words = ("--case", "plugin/fuzz/values", "--profile", "campaign", "--examples", "20")
+    status, (row,), printed = report(tmp_path, *words, "--resume", str(tmp_path / "progress"))
+    assert status == 0
+    assert row["examples"] == 20
+    assert sum(row["features"].values()) > 20
+    assert "features generated: " in printed
+    assert "never generated: " in printed
+    status, (more,), _ = report(tmp_path, *words[:-1], "30", "--resume", str(tmp_path / "progress"))
+    assert status == 0
+    assert more["examples"] == 30
+    assert more["generated"] > row["generated"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import driver  # type: ignore[import-not-found]
@@ -27,6 +29,10 @@ class Point:
 def add(a: int, b: int) -> int: ...  # type: ignore[empty-body]
 
 
+@plugsvc.service(BENCH, "add")
+async def add_later(a: int, b: int) -> int: ...  # type: ignore[empty-body]
+
+
 @plugsvc.service(BENCH)
 def echo(text: str) -> str: ...  # type: ignore[empty-body]
 
@@ -44,6 +50,25 @@ def make_points(count: int) -> list[Point]:
     return [Point(**driver.point(number)) for number in range(count)]
 
 
+def many(pairs: Sequence[tuple[int, int]], way: str) -> Sequence[int]:
+    """All calls at once: as a list, or as tasks of an event loop."""
+    if way == "asyncio":
+        return runner.run(gathered(pairs))
+    results = plugsvc.call_many(plugsvc.prepare(add, a, b) for a, b in pairs)
+    for result in results:
+        if isinstance(result, plugsvc.ServiceError):
+            raise result
+    return results  # type: ignore[return-value]
+
+
+async def gathered(pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """All calls as coroutines."""
+    return await asyncio.gather(*(add_later(a, b) for a, b in pairs))
+
+
+runner = asyncio.Runner()
+
+
 def main(words: list[str]) -> None:
     """Print the manifest, or make calls."""
     if words == ["info"]:
@@ -52,7 +77,10 @@ def main(words: list[str]) -> None:
         return
     variants.apply()
     plugsvc.init_service_client()
-    driver.serve(words[-1], driver.Calls(add=add, echo=echo, typed=points, points=make_points, sleep=sleep))
+    calls = driver.Calls(
+        add=add, echo=echo, typed=points, points=make_points, sleep=sleep, many=many, ways=("pipelined", "asyncio")
+    )  # fmt: skip
+    driver.serve(words[-1], calls)
 
 
 if __name__ == "__main__":

@@ -84,11 +84,12 @@ class Port(Protocol):
 class Call:
     """One call in progress.
 
-    `lock` is held, and waited for, by a follower; None for who was leader from the start. `waiter` is None
-    where the thread that has made the call waits for it, and another one in the calls of subclasses.
+    `lock` is held, and waited for, by a follower; None for who was leader from the start. `left`: it was
+    leader, and has nothing to leave any more. `waiter` is None where the thread that has made the call waits
+    for it, and another one in the calls of subclasses.
     """
 
-    __slots__ = ("lock", "message", "reply", "sequence")
+    __slots__ = ("left", "lock", "message", "reply", "sequence")
 
     waiter: Waiter | None = None
 
@@ -97,6 +98,7 @@ class Call:
         self.message = message
         self.reply: Reply | None = None
         self.lock: threading.Lock | None = None
+        self.left = False
 
 
 class Connection:
@@ -184,11 +186,14 @@ class Connection:
             if call.lock is None or self._follow(call, deadline):
                 self._lead(call, deadline)
         finally:
-            try:
-                self._leave(call, me)
-            finally:
-                if me in self._active:  # leaving itself was interrupted
+            if call.left:
+                self._active.discard(me)
+            else:
+                try:
                     self._leave(call, me)
+                finally:
+                    if me in self._active:  # leaving itself was interrupted
+                        self._leave(call, me)
         if call.reply is not None:
             return call.reply
         self._check()
@@ -440,21 +445,38 @@ class Connection:
             self._reading = False
             self._end_of_file()
             return
-        replies = self._frames.feed(data)
+        frames = self._frames
+        replies = frames.feed(data)
         if replies:
             self._read_size = READ_SIZE
             with self._mutex:
+                if len(replies) == 1 and not (self._followers or self._queue or self.ports):
+                    reply, leader = replies[0], self._leader
+                    if leader is not None and reply.sequence == leader.sequence and self._is_quiet():
+                        # Nobody else is here: hand out and `_leave` in one step.
+                        del self._pending[leader.sequence]
+                        leader.reply = reply
+                        self._reading = False
+                        self._leader = None
+                        leader.left = True  # last: until then an interruption makes it leave once more
+                        return
                 for reply in replies:
                     self._hand_out(reply)
         elif self._read_size != BIG:
             self._read_size = BIG
             self._reader.grow(BIG)
         self._reading = False
-        malformed = self._frames.error
+        malformed = frames.error
         if malformed is not None:
             self._cause = malformed
             where = f"byte {malformed.offset} of the stream"
             self._end(f"the host sent what is not the protocol: {malformed.reason} ({where})")
+
+    def _is_quiet(self) -> bool:
+        """Whether nobody is writing and nothing has ended, or is about to."""
+        return (
+            self._writer is None and self._ended is None and self._end_asked is None and self._frames.error is None
+        )
 
     def _hand_out(self, reply: Reply) -> None:
         sequence = reply.sequence

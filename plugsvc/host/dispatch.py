@@ -16,14 +16,14 @@ can take over.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ..wire import Request
-from .calls import Service, answer
+from .calls import QUICK_SECONDS, Service, answer
 from .channel import block_sigpipe
 from .outbox import Outbox
 
@@ -155,9 +155,14 @@ class Dispatcher:
                 self._baton = baton
                 if self._asleep:
                     self._ring()
-                self._handle(request)
-                if not pending or outbox.unsent > FLUSH_BYTES:
-                    outbox.flush()
+                reply = self._handle(request)
+                if reply is None:
+                    if not pending:
+                        outbox.flush()
+                elif pending and outbox.unsent < FLUSH_BYTES:
+                    outbox.post(reply)
+                else:
+                    outbox.send(reply)
                 try:
                     baton.pop()
                 except IndexError:
@@ -169,19 +174,22 @@ class Dispatcher:
             pending.extend(requests)
         return True
 
-    def _handle(self, request: Request) -> None:
+    def _handle(self, request: Request) -> bytes | None:
+        """Return the reply, or None where a worker has been given the call."""
         found = self._lookup(request)
         if isinstance(found, bytes):
-            self._outbox.post(found)
-        elif found.quick and self._threads - self._idle < self._max_running:
-            self._inline = found
-            began = time.perf_counter()
-            reply = answer(found, request)
-            found.note(time.perf_counter() - began)
-            self._inline = None  # whoever takes over later must not blame it for another request
-            self._outbox.post(reply)
-        else:
+            return found
+        if not found.quick or self._threads - self._idle >= self._max_running:
             self._hand_over(found, request)
+            return None
+        self._inline = found
+        began = perf_counter()
+        reply = answer(found, request)
+        took = perf_counter() - began
+        self._inline = None  # whoever takes over later must not blame it for another request
+        if took > QUICK_SECONDS:
+            found.note(took)
+        return reply
 
     def _wait_for_room(self) -> None:
         if self._backlog() < self._max_queued and self._outbox.unsent < self._max_unsent:
@@ -280,9 +288,9 @@ class Dispatcher:
                 service, request = self._queue.popleft()
                 if self._starved:
                     self._room.notify()
-            began = time.perf_counter()
+            began = perf_counter()
             reply = answer(service, request)
-            service.note(time.perf_counter() - began)
+            service.note(perf_counter() - began)
             outbox.post(reply)
             outbox.flush()
 

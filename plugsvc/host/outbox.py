@@ -38,6 +38,28 @@ class Outbox:
                 self._waiting.append(reply)
                 self.unsent += len(reply)
 
+    def send(self, reply: bytes) -> None:
+        """As `post` and `flush`, and quicker where there is nothing else to write, as for a lone caller."""
+        with self._lock:
+            alone = not (self._writing or self._waiting or self._closed)
+            self._writing = self._writing or alone
+            self.unsent += len(reply) if alone else 0
+        if not alone:
+            self.post(reply)
+            self.flush()
+            return
+        try:
+            self._channel.write(reply)
+        finally:
+            with self._lock:
+                self._writing = False
+                self.unsent -= len(reply)
+                closed, more = self._closed, self._waiting
+        if closed:
+            self._channel.close()
+        elif more:
+            self.flush()
+
     def flush(self) -> None:
         """Write what is waiting, unless another thread is at it: that one writes this, too."""
         while True:

@@ -112,17 +112,19 @@ class Server:
         return None
 
     def _lookup(self, request: Request) -> bytes | Service:
-        sequence, kind = request.sequence, request.type
+        kind = request.type
         namespace = self._registry.find(request.namespace)
+        if kind == CALL and namespace is not None:  # first, since there is nothing more usual
+            service = namespace.services.get(request.name)
+            if service is not None:
+                return service
+        sequence = request.sequence
         if kind == HAS_NAMESPACE:
             return encode_reply(sequence, ok=namespace is not None)
         if namespace is None:
             return encode_reply(sequence, error=f"undefined namespace {_quoted(request.namespace)}")
         if kind == CALL:
-            service = namespace.services.get(request.name)
-            if service is None:
-                return encode_reply(sequence, error=f"undefined service {_quoted(request.name)}")
-            return service
+            return encode_reply(sequence, error=f"undefined service {_quoted(request.name)}")
         if kind == GET_MANIFEST:
             return encode_reply(sequence, reply=namespace.manifest)
         if kind == LIST_SERVICES:

@@ -9,8 +9,8 @@ pays off.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
+from time import monotonic
 
 __all__ = ["Looking"]
 
@@ -44,13 +44,14 @@ class Looking:
         if self._pause or not self._enabled:
             self._pause -= self._pause > 0
             return False
-        before = time.monotonic()
-        found = self._look(ready, before + SPAN)
+        before = monotonic()
+        found = _look(ready, before + SPAN)
         if not found:
             self._misses += 1
-        elif time.monotonic() - before < WORTH:
+        elif monotonic() - before < WORTH:
             self._misses = 0
-            self._next_pause = max(self._next_pause // 2, PAUSE)
+            if self._next_pause > PAUSE:
+                self._next_pause = max(self._next_pause // 2, PAUSE)
             return True
         else:
             self._misses = MISSES
@@ -61,14 +62,14 @@ class Looking:
             self._next_pause = min(self._next_pause * 2, PAUSE_MAX)
         return found
 
-    @staticmethod
-    def _look(ready: Callable[[], object], end: float) -> bool:
-        while True:
-            for _ in range(TRIES):
-                if ready():
-                    return True
-            if time.monotonic() >= end:
-                return False
+
+def _look(ready: Callable[[], object], end: float) -> bool:
+    while True:
+        for _ in range(TRIES):
+            if ready():
+                return True
+        if monotonic() >= end:
+            return False
 
 
 def _several_cpus() -> bool:

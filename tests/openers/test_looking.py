@@ -35,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         now[0] += now[1]
         return now[0]
 
-    monkeypatch.setattr("plugsvc.openers.looking.time.monotonic", monotonic)
+    monkeypatch.setattr("plugsvc.openers.looking.monotonic", monotonic)
     return now
 
 

@@ -16,7 +16,7 @@ __all__ = ["first_calls", "generated_calls"]
 
 STARTS_A_ROUND = 8
 LIMIT_SECONDS = 300
-FUZZ_CASES = "plugin.fuzz*"
+FUZZ_CASES = "*.generated.*"
 
 
 def first_calls(figures: Figures, *, rounds: int) -> None:

@@ -15,7 +15,7 @@ from benchmarks.works import Work
 __all__ = ["QUEUED", "prepare", "run_rounds"]
 
 QUEUED = 10_000
-IDLE_SECONDS = 2.0
+SETTLE_SECONDS, IDLE_SECONDS = 0.5, 2.0
 QUEUED_GROUPS = frozenset({"main"})
 
 
@@ -95,7 +95,8 @@ def _work(
 
 
 def _idle(running: Sequence[Running], figures: Figures) -> None:
-    """Leave all of them alone at the same time."""
+    """Leave all of them alone at the same time, once they have had the time to notice that it is quiet."""
+    time.sleep(SETTLE_SECONDS)
     before = [(one, one.activity()) for one in running]
     time.sleep(IDLE_SECONDS)
     for one, (cpu, wakeups) in before:

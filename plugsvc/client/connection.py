@@ -474,9 +474,7 @@ class Connection:
 
     def _is_quiet(self) -> bool:
         """Whether nobody is writing and nothing has ended, or is about to."""
-        return (
-            self._writer is None and self._ended is None and self._end_asked is None and self._frames.error is None
-        )
+        return self._writer is None and self._ended is None and self._end_asked is None and self._frames.error is None
 
     def _hand_out(self, reply: Reply) -> None:
         sequence = reply.sequence

@@ -16,7 +16,7 @@ __all__ = ["first_calls", "generated_calls"]
 
 STARTS_A_ROUND = 8
 LIMIT_SECONDS = 300
-FUZZ_CASES = "*.generated.*"
+FUZZ_CASES = "plugin/fuzz/*"
 
 
 def first_calls(figures: Figures, *, rounds: int) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import select
+import sys
 import threading
 import time
+from types import FrameType
+from typing import Any
 
 import pytest
 
+from plugsvc.client.connection import Connection
 from plugsvc.errors import CallTimeout, ConnectionLost, ServiceError
 from plugsvc.openers.looking import TRIES
 
@@ -82,6 +87,7 @@ def test_struck_while_leaving(host: PipeHost, before: bool) -> None:
     host.echo()
     connection = host.connection()
     mutex = connection._mutex
+    connection._is_quiet = lambda: False  # type: ignore[method-assign]  # else it leaves with its reply
 
     class Mutex:
         """Strikes when the last of a call's steps begins, or when it ends."""
@@ -109,6 +115,49 @@ def test_struck_while_leaving(host: PipeHost, before: bool) -> None:
     assert not connection._active
     assert connection._leader is None
     assert call(connection, 2) == [2]
+    connection.close()
+
+
+@pytest.mark.parametrize("after", range(1, 40))
+def test_struck_while_leaving_with_the_reply(host: PipeHost, after: int) -> None:
+    """An exception anywhere in the step in which a lone caller takes its reply and leaves: nobody waits for ever."""
+    host.echo()
+    connection = host.connection()
+    assert call(connection, 1) == [1]
+    left = after
+    code = Connection._take_input.__code__
+    source, first = inspect.getsourcelines(Connection._take_input)
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal left
+        if frame.f_code is not code:
+            return None
+        # The end of a with block has the line of its beginning. No signal strikes there, but a trace would.
+        if event == "line" and not source[frame.f_lineno - first].lstrip().startswith("with "):
+            left -= 1
+            if left == 0:
+                raise Struck
+        return trace
+
+    struck = False
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call(connection, 2)
+    except Struck:
+        struck = True
+    except ConnectionLost:
+        pass
+    finally:
+        sys.settrace(before)
+    assert struck or left > 0
+    assert not connection._active
+    assert connection._leader is None
+    assert not connection._pending
+    if connection.closed is None:
+        assert call(connection, 3) == [3]
+    else:
+        assert connection.closed == "interrupted while reading a reply (Struck)"
     connection.close()
 
 

@@ -12,6 +12,7 @@ from conformance.drive.capabilities import Testee
 from conformance.drive.ways import WAYS
 from conformance.fuzz.database import DatabaseError, open_database
 from conformance.fuzz.engine import CAMPAIGN
+from conformance.fuzz.record import RecordError, unpack
 from conformance.fuzz.regressions import Regression, RegressionError, load as load_regressions
 from conformance.known import KnownFailures, KnownFailuresError
 from conformance.requirements import Level, Side
@@ -196,6 +197,11 @@ class Settings:
         for option, value in (("--hours", self.hours), ("--resume", self.resume)):
             if value is not None and self.profile != CAMPAIGN:
                 raise UsageError(f"{option} is for a campaign (--profile campaign)")
+        if self.replay is not None:
+            try:
+                unpack(self.replay)
+            except RecordError as error:
+                raise UsageError(f"--replay: {error}") from None
         if self.database is not None:
             open_database(self.database)
 

@@ -111,6 +111,7 @@ def test_a_testee_that_does_not_answer(tmp_path: Path) -> None:
         (["run", "--skip", "no/such/case"], 2, "--skip no/such/case: no such case"),
         (["run", "--scheme", "bogus"], 2, "--scheme bogus: no such scheme; this suite offers file"),
         (["run", "--bind", "bogus"], 2, "--bind bogus: no testee declares it"),
+        (["run", "--replay", "zz"], 2, "--replay: not an example to be replayed: zz"),
         (["run", "-n", "many"], 2, "-n many: expected a number of processes, or auto"),
         (["run", "--known-failures", "/no/such/file"], 2, "/no/such/file: No such file or directory"),
         (["run", "--json", "/no/such/folder/report.json"], 2, "--json /no/such/folder/report.json: No such file"),

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from conformance.reference import carry_out, deep, instruction_decoder, parts
+from conformance.reference import Testee, carry_out
+from conformance.reference_values import deep, instruction_decoder, parts
 
 DEEP = 20_000
 
@@ -52,6 +53,6 @@ def test_an_instruction_that_the_json_library_does_not_read() -> None:
 )
 def test_an_argument_of_many_levels_is_an_error(of: Any, value: bytes) -> None:
     line = b'{"id":1,"op":"call","name":"s","args":[%b],"params":[%b],"results":[]}' % (value, json.dumps(of).encode())
-    outcome = json.loads(carry_out(instruction_decoder()(line)))
+    outcome = json.loads(carry_out(instruction_decoder()(line), Testee()))
     assert outcome.keys() == {"id", "error"}
     assert len(outcome["error"]) < 200

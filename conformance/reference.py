@@ -67,8 +67,9 @@ class Testee:
         return api
 
 
-def main(argv: list[str], testee: Testee) -> int:
+def main(argv: list[str], testee: Testee | None = None) -> int:
     """Carry out one command and return the exit status."""
+    testee = testee or Testee()
     command, rest = (argv[0], argv[1:]) if argv else ("", [])
     if command == "info" and not rest:
         return info(testee)
@@ -438,4 +439,4 @@ def misuse(kind: str, testee: Testee) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], Testee()))
+    sys.exit(main(sys.argv[1:]))

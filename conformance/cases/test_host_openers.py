@@ -209,6 +209,17 @@ def test_calls_leave_no_descriptors(host: Any) -> None:
         )
 
 
+@case("OPN-10")
+def test_closes_what_it_reads_from(host: Any) -> None:
+    """When the host ends the connection, at a malformed request, the plugin cannot write to it any more either."""
+    host.goes_on()
+    host.send(b"}\n")
+    host.eof("end of file on the connection, which the host ends")
+    host.unwritable("the host has ended the connection")
+    host.leave(0)
+    host.ended(why="a malformed request, and the plugin exits 0", success=False)
+
+
 @case("OPN-11")
 def test_inherited_descriptors(host: Any) -> None:
     """The plugin was started with no descriptors but its standard streams and those that its URLs name."""

@@ -266,6 +266,18 @@ def test_closes_at_the_end(plugin: Any) -> None:
     plugin.eof("end of file from a plugin that has seen it")
 
 
+@case("OPN-10")
+def test_closes_what_it_reads_from(plugin: Any) -> None:
+    """When the plugin ends the connection, at a malformed reply, the host cannot write to it any more either."""
+    plugin.goes_on()
+    ticket = plugin.call()
+    plugin.request(ticket)
+    plugin.send(b"}\n")
+    plugin.failed(ticket, why="the reply is malformed")
+    plugin.unwritable("the plugin has ended the connection")
+    plugin.finish()
+
+
 CLOSED = {"one": ("fd:987",), "a pair": ("fd:987,988",), "two URLs": ("fd:987", "fd:988")}
 
 

@@ -121,6 +121,20 @@ class Session:
         self.wire.log.clear()
         self.wire.between.clear()
 
+    def unwritable(self, why: str) -> None:
+        """Check that what the suite goes on to write is refused: the testee has closed the end that it reads from."""
+
+        def refused() -> bool:
+            self.wire.put(b" " * 1024)
+            return self.wire.write_error is not None
+
+        if not self.look_for(refused):
+            raise Fault(
+                f"{why}, and the testee does not close the end that it reads from",
+                expected="writes that fail",
+                seen="a connection that takes bytes which nobody reads",
+            )
+
     def close(self) -> None:
         """Kill and reap the testee, close every descriptor."""
         if self.child is not None:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .client.api import default_session, manifest_decoder
 from .client.batches import exchange_in_loop
+from .client.binding import Timeout
 from .client.coroutines import connected, request
 from .client.many import Plan, Prepared, check_prepared
 from .client.ports import port_of
-from .client.stubs import Timeout, call_untyped, make_stub
+from .client.stubs import call_untyped, make_stub
 from .errors import ServiceError
 from .wire import GET_MANIFEST, HAS_NAMESPACE, LIST_SERVICES
 

@@ -8,8 +8,9 @@ from typing import Any, ParamSpec, TypeVar, overload
 from ..errors import CallTimeout, ResultError
 from ..marshal import Signature
 from ..wire import GET_MANIFEST, HAS_NAMESPACE, LIST_SERVICES, Reply
+from .binding import Timeout, check_name, raise_remote
 from .session import Session, check_timeout
-from .stubs import Timeout, call_untyped, check_name, has_body, make_namespace, make_stub, raise_remote
+from .stubs import call_untyped, has_body, make_namespace, make_stub
 
 __all__ = [
     "close",

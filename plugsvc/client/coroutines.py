@@ -12,10 +12,10 @@ from weakref import WeakKeyDictionary
 
 from ..errors import CallTimeout, OpenError, ServiceError
 from ..wire import Reply, request_prefix
+from .binding import Binding, Timeout, check_name, raise_remote
 from .connection import Connection
 from .ports import port_of
 from .session import Session, check_timeout
-from .stubs import Binding, Timeout, check_name, raise_remote
 
 __all__ = ["connected", "make_coroutine_function", "request"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from ..errors import CallTimeout, MisuseError, ServiceError
 from ..wire import Reply
+from .binding import Binding, Timeout, binding_of, raise_remote
 from .session import check_timeout
-from .stubs import Binding, Timeout, binding_of, raise_remote
 
 if TYPE_CHECKING:
     from .batches import Request

@@ -4,100 +4,25 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from types import EllipsisType, FunctionType, MethodType
+from types import FunctionType, MethodType
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 
-import msgspec
-
-from ..errors import CallTimeout, MisuseError, RemoteError, ResultError, ServiceError, SignatureError
+from ..errors import CallTimeout, MisuseError, ServiceError, SignatureError
 from ..marshal import Signature
-from ..wire import CALL, Reply, request_prefix
-from .session import Session, check_timeout
+from .binding import Binding, Timeout, binding_of, check_name, raise_remote
+from .session import Session
 
 __all__ = [
-    "Binding",
-    "Timeout",
-    "binding_of",
     "call_untyped",
-    "check_name",
     "has_body",
     "make_namespace",
     "make_stub",
-    "raise_remote",
     "with_call_timeout",
 ]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-
-Timeout = float | EllipsisType | None
-"""Seconds, None for no limit, or `...` for the default."""
-
-
-def check_name(what: str, value: object) -> None:
-    """Raise `MisuseError` unless `value`, the name of a `what`, is a string."""
-    if not isinstance(value, str):
-        raise MisuseError(f"the name of a {what} is a string, got {value!r}")
-
-
-def raise_remote(reply: Reply) -> None:
-    """Raise the error that a reply carries, if any."""
-    if reply.error is not None:
-        raise RemoteError(reply.error, None if reply.reply is None else bytes(reply.reply))
-
-
-class Binding:
-    """What a stub was made of, kept on it for `with_call_timeout` and others, and what it does with it.
-
-    `encode` makes the arguments of a call JSON, `decode` its results a value.
-    """
-
-    __slots__ = (
-        "decode", "encode", "fallback", "is_async", "name", "namespace", "prefix", "prototype", "session",
-        "signature", "timeout",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        session: Session,
-        namespace: str,
-        name: str,
-        signature: Signature | None,
-        prototype: Callable[..., Any] | None,
-        fallback: Callable[..., Any] | None,
-        is_async: bool,
-        timeout: Timeout,
-    ) -> None:
-        if not isinstance(timeout, EllipsisType):
-            check_timeout(timeout)
-        self.is_async, self.timeout = is_async, timeout
-        self.session, self.namespace, self.name = session, namespace, name
-        self.signature, self.prototype, self.fallback = signature, prototype, fallback
-        self.prefix = request_prefix(CALL, namespace, name)
-        self.encode: Callable[[tuple[Any, ...], dict[str, Any]], bytes] = (
-            _encode_untyped if signature is None else signature.encode_args
-        )
-        self.decode: Callable[[bytes | msgspec.Raw | None], Any] = (
-            _decode_untyped if signature is None else signature.decode_results
-        )
-
-    def limited(self, timeout: Timeout) -> Binding:
-        """Return the same with another time limit. Raises `MisuseError` for one that is none."""
-        return Binding(
-            self.session,
-            self.namespace,
-            self.name,
-            self.signature,
-            self.prototype,
-            self.fallback,
-            self.is_async,
-            timeout,
-        )
-
-    def limit(self) -> float | None:
-        """The time limit of a call that begins now, in seconds."""
-        return self.session.default_timeout if isinstance(self.timeout, EllipsisType) else self.timeout
 
 
 def make_stub(
@@ -154,14 +79,6 @@ def with_call_timeout(stub: Callable[P, R], timeout: float | None) -> Callable[P
     return cast("Callable[P, R]", _bind(binding_of(stub, "with_call_timeout").limited(timeout)))
 
 
-def binding_of(stub: object, wanted_by: str) -> Binding:
-    """Return what a stub was made of. Raises `MisuseError` when it is none."""
-    binding = getattr(stub, "__plugsvc__", None)
-    if not isinstance(binding, Binding):
-        raise MisuseError(f"{wanted_by} needs a stub as get_service makes them, got {stub!r}")
-    return binding
-
-
 def _bind(binding: Binding) -> Callable[..., Any]:
     if binding.is_async:
         from .coroutines import make_coroutine_function
@@ -210,26 +127,6 @@ def _returning_errors(stub: Callable[..., Any], signature: Signature) -> Callabl
             return signature.failed(error)
 
     return returning
-
-
-def _encode_untyped(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-    if kwargs:
-        raise MisuseError("a service without a prototype takes no keyword arguments")
-    return _untyped.encode_args((list(args),), {})[1:-1]
-
-
-def _decode_untyped(raw: bytes | msgspec.Raw | None) -> Any:
-    if raw is None:
-        raise ResultError("the reply has no results")
-    results = _untyped.decode_results(b"[%b]" % bytes(raw))
-    if not isinstance(results, list):
-        raise ResultError(f"expected an array of results, got {type(results).__name__}")
-    if len(results) < 2:
-        return results[0] if results else None
-    return tuple(results)
-
-
-_untyped = Signature.from_types([Any], [Any], side="consumer", name="a service without a prototype")
 
 
 def _essence(function: Any) -> tuple[bytes, tuple[object, ...], tuple[str, ...]]:

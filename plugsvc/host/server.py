@@ -20,8 +20,8 @@ from ..wire import (
 from .calls import Service
 from .channel import Channel
 from .dispatch import MAX_AWAITING, MAX_QUEUED, MAX_RUNNING, MAX_UNSENT, Dispatcher
+from .namespaces import Namespaces
 from .outbox import Outbox
-from .registry import Registry
 
 if TYPE_CHECKING:
     from .tasks import Venue
@@ -43,7 +43,7 @@ class Server:
 
     def __init__(
         self,
-        registry: Registry,
+        registry: Namespaces,
         channel: Channel,
         venue: Venue | None = None,
         *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..errors import RegistrationError
 from .context import Context
@@ -16,17 +16,20 @@ from .specflags import SpecFlag, parse_spec_flag
 if TYPE_CHECKING:
     import asyncio
 
-    from .binds import Bind
-    from .registry import Registry
+    from .channel import Channel
+    from .namespaces import Namespaces
+    from .server import Server
     from .tasks import Venue
 
 __all__ = [
+    "Bind",
     "Executor",
     "Generator",
     "Handler",
     "Interceptor",
     "Next",
     "Option",
+    "Serve",
     "Settings",
     "with_cwd",
     "with_env",
@@ -56,6 +59,28 @@ class Next(Protocol):
         """Raises what the execution raises."""
 
 
+Serve = Callable[["Channel"], "Server"]
+"""Begins to serve the registry on a channel, which it takes over."""
+
+
+@runtime_checkable
+class Bind(Protocol):
+    """One way to connect a plugin with a registry.
+
+    `run` is called once per execution. It creates the connection's two ends, lets `serve` have the host's
+    end, and calls `next` with the options that tell the plugin where its end is. `next` returns when the
+    process has ended; `run` returns what `next` returned. When `run` ends, nobody waits for the plugin any
+    longer.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name under which `Registry.bind` knows it."""
+
+    def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
+        """Connect and execute."""
+
+
 Interceptor = Callable[[Context, Plugin, Command, Next], None]
 """Runs around an execution: calls `next` once to let it happen, never to skip it, several times to repeat it.
 """
@@ -74,7 +99,7 @@ Executor = Callable[[Launch, Callable[[Launch], Exit]], Exit]
 class Settings:
     """Everything that options can set. Immutable: each option makes a new one."""
 
-    registry: Registry | None = None
+    registry: Namespaces | None = None
     bind: Bind | None = None
     interceptors: tuple[Interceptor, ...] = ()
     executor: Executor | None = None
@@ -109,7 +134,7 @@ Option = Callable[[Settings], Settings]
 """One option of an execution."""
 
 
-def with_registry(registry: Registry, bind: Bind) -> Option:
+def with_registry(registry: Namespaces, bind: Bind) -> Option:
     """Serve a registry, over a bind; what `Registry.bind` returns."""
 
     def apply(settings: Settings) -> Settings:

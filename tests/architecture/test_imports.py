@@ -86,6 +86,24 @@ def test_library_has_one_direction() -> None:
     assert breaches("plugsvc", LAYERS) == []
 
 
+def name_of(path: Path) -> str:
+    """The dotted name of a module."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("package", ["plugsvc", "conformance", "benchmarks"])
+def test_no_module_needs_itself(package: str) -> None:
+    """Not by way of others either, whether it is imported at once, in a function, or for type checkers only."""
+    needed = {name_of(path): {module for module, _ in imports(path)} for path in sources(package)}
+    needed = {name: {other for other in others if other in needed and other != name} for name, others in needed.items()}
+    while free := [name for name, others in needed.items() if not others]:
+        for name in free:
+            del needed[name]
+        for others in needed.values():  # what remains is a circle, or leads to one
+            others.difference_update(free)
+    assert needed == {}
+
+
 def test_every_part_of_the_library_is_in_the_order() -> None:
     named = {part for row in LAYERS for part in row}
     parts = {path.stem if path.is_file() else path.name for path in (ROOT / "plugsvc").iterdir()}

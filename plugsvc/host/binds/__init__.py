@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ...errors import RegistrationError
-from .base import Bind, Serve
+from ..settings import Bind, Serve
 from .func import BindFunc, with_bind_func
 from .pipes import DevFdBind, ProcFSBind
 

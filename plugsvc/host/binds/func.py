@@ -11,8 +11,7 @@ from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
-from ..settings import Next, Option
-from .base import Serve
+from ..settings import Next, Option, Serve
 
 __all__ = ["BindFunc", "FuncBind", "with_bind_func"]
 

@@ -11,8 +11,7 @@ from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
-from ..settings import Next, with_on_start, with_pass_fds, with_prepend_args
-from .base import Serve
+from ..settings import Next, Serve, with_on_start, with_pass_fds, with_prepend_args
 
 __all__ = ["DevFdBind", "Ends", "ProcFSBind"]
 

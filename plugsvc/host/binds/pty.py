@@ -13,8 +13,7 @@ from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
-from ..settings import Next, with_prepend_args
-from .base import Serve
+from ..settings import Next, Serve, with_prepend_args
 
 __all__ = ["PtyBind"]
 

@@ -10,8 +10,7 @@ from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import CAPTURE, Exit
-from ..settings import Next, Option, Settings, with_on_start, with_prepend_args
-from .base import Serve
+from ..settings import Next, Option, Serve, Settings, with_on_start, with_prepend_args
 from .pipes import Ends
 
 __all__ = ["StdioBind"]

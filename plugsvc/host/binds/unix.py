@@ -18,9 +18,8 @@ from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
-from ..settings import Next, with_prepend_args
+from ..settings import Next, Serve, with_prepend_args
 from .accept import BACKLOG, Examine, accepting
-from .base import Serve
 from .fd import channel_of_socket
 
 __all__ = ["AbstractUnixBind", "UnixBind"]

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ready, works, figures, rounds=options.rounds, seconds=options.seconds, thorough=not options.short, say=_say
     )
     if not options.short and not options.works:
-        first_calls(figures, rounds=options.rounds)
+        first_calls(figures, _say, rounds=options.rounds)
         generated_calls(figures, _say)
     verdicts = [ratio.judge(figures) for ratio in (BOUNDS if options.short else GOALS)]
     print(f"{machine()}, {datetime.now(UTC):%Y-%m-%d}\n")

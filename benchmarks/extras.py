@@ -10,24 +10,33 @@ import time
 from collections.abc import Callable
 
 from benchmarks.figures import Figures
-from benchmarks.prepare import PROGRAMS, launcher
+from benchmarks.prepare import PROGRAMS, ROOT, Unprepared, environment, launcher, python_with
 
 __all__ = ["first_calls", "generated_calls"]
 
 STARTS_A_ROUND = 8
 LIMIT_SECONDS = 300
+REQUIREMENTS = PROGRAMS.parent / "requirements" / "plugsvc.txt"
 FUZZ_CASES = "plugin/fuzz/*"
 
 
-def first_calls(figures: Figures, *, rounds: int) -> None:
-    """Start small plugins and bare interpreters in turn."""
-    plugin = launcher("first", sys.executable, PROGRAMS / "first_plugin.py")
-    command = [sys.executable, str(PROGRAMS / "first_host.py"), str(rounds * STARTS_A_ROUND), str(plugin)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=True)
+def first_calls(figures: Figures, say: Callable[[str], None], *, rounds: int) -> None:
+    """Start small plugins and bare interpreters in turn, in an environment that has what plugsvc needs and no more."""
+    try:
+        python = python_with(REQUIREMENTS)
+    except Unprepared as reason:
+        figures.miss("first-call", "plugsvc", str(reason))
+        say(f"first-call: {reason}")
+        return
+    env = environment() | {"PYTHONPATH": str(ROOT)}
+    plugin = launcher("first", python, PROGRAMS / "first_plugin.py")
+    command = [str(python), str(PROGRAMS / "first_host.py"), str(rounds * STARTS_A_ROUND), str(plugin)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=True, env=env)
     for line in done.stdout.splitlines():
         found = json.loads(line)
         figures.add("first-call", "plugsvc", found["end"])
         figures.add("first-call", "pass", found["pass"])
+        figures.add("first-call", "msgspec", found["msgspec"])
         figures.add("plugin-memory", "plugsvc", found["rss"], "B")
         figures.add("plugin-memory", "pass", found["bare"], "B")
 

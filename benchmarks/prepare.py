@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["PROGRAMS", "ROOT", "Unprepared", "go_program", "launcher", "python_with"]
+__all__ = ["PROGRAMS", "ROOT", "Unprepared", "environment", "go_program", "launcher", "python_with"]
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = Path(__file__).parent / "programs"
@@ -69,6 +69,11 @@ def go_program() -> Path:
     command = [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", str(program), "."]
     _run(*command, cwd=PROGRAMS / "go", env=env)
     return program
+
+
+def environment() -> dict[str, str]:
+    """Return the environment for what is measured: Python keeps what it compiles, as everywhere."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 
 def launcher(name: str, *command: str | Path) -> Path:

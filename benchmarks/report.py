@@ -77,7 +77,10 @@ def _lines(
     figures: Figures, peers: Sequence[Peer], works: Sequence[Work], base: str, verdicts: Sequence[Verdict]
 ) -> Iterator[str]:
     titles = {work.name: work.title for work in works} | EXTRA_TITLES
-    named = {peer.name: peer.title for peer in peers} | {"pass": "`python -c pass`"}
+    named = {peer.name: peer.title for peer in peers} | {
+        "pass": "`python -c pass`",
+        "msgspec": "`python -c 'import msgspec'`",
+    }
     for work, title in titles.items():
         row = figures.figures.get(work, {})
         absent = figures.absent.get(work, {})

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import Peer
+from benchmarks.prepare import environment
 
 __all__ = ["Failed", "Running", "Unsupported"]
 
@@ -50,7 +51,7 @@ class Running:
             listener.settimeout(0.2)
             began = time.perf_counter()
             self._process = subprocess.Popen(
-                [*command, path], env=os.environ | peer.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                [*command, path], env=environment() | peer.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self._restrict,
             )  # fmt: skip
             try:

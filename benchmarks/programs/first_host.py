@@ -1,12 +1,14 @@
 """Starts a plugin that makes one call and ends, and `python -c pass`, in turn: COUNT. Prints a line of JSON each time.
 
 `call`: seconds from the start to the call's arrival; `end`: to the end of the process; `rss`: what the plugin says it
-holds, in bytes; `pass`: the seconds of `python -c pass`; `bare`: what an interpreter without anything says it holds.
+holds, in bytes; `pass`, `msgspec`: the seconds of `python -c pass` and of importing msgspec; `bare`: what an interpreter
+without anything says it holds.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -26,6 +28,13 @@ def here(rss: int) -> None:
     arrivals.append((time.perf_counter(), rss))
 
 
+def seconds(code: str) -> float:
+    """How long an interpreter takes for this."""
+    before = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return time.perf_counter() - before
+
+
 def main(count: int) -> None:
     """Measure."""
     path = Path(sys.argv[2])
@@ -36,18 +45,16 @@ def main(count: int) -> None:
         began[0] = time.perf_counter()
         return run(launch)  # type: ignore[operator, no-any-return]
 
-    page = 4096
+    page = os.sysconf("SC_PAGE_SIZE")
     for _ in range(count):
         plugsvc.execute(plugin, [], registry.bind(), plugsvc.with_executor(start))
         ended = time.perf_counter()
         arrived, rss = arrivals.pop()
-        before = time.perf_counter()
-        subprocess.run([sys.executable, "-c", "pass"], check=True)
-        passed = time.perf_counter() - before
+        passed, imported = seconds("pass"), seconds("import msgspec")
         said = subprocess.run([sys.executable, "-c", f"print({RSS})"], check=True, capture_output=True, text=True)
         figures = {
             "call": arrived - began[0], "end": ended - began[0], "rss": rss * page,
-            "pass": passed, "bare": int(said.stdout) * page,
+            "pass": passed, "msgspec": imported, "bare": int(said.stdout) * page,
         }  # fmt: skip
         print(json.dumps(figures), flush=True)
 

@@ -40,7 +40,7 @@ def slow(number: int) -> int: ...  # type: ignore[empty-body]
 
 
 @plugsvc.service(SOAK)
-def report(calls: int, memory: int, descriptors: int, threads: int) -> None: ...
+def report(calls: int, memory: int, blocks: int, descriptors: int, threads: int) -> None: ...
 
 
 impatient = plugsvc.with_call_timeout(slow, 0.001)
@@ -155,7 +155,8 @@ def main(calls: int, threads: int, seed: int) -> int:
             wrong.append(f"{type(error).__name__}: {error}")
 
     plugsvc.init_service_client()
-    report(0, *holding())
+    before = holding()
+    report(0, *before)
     running = [threading.Thread(target=run, args=(caller,)) for caller in callers]
     for thread in running:
         thread.start()
@@ -166,6 +167,9 @@ def main(calls: int, threads: int, seed: int) -> int:
         if not any(thread.is_alive() for thread in running):
             break
         report(sum(caller.done for caller in callers), *holding())
+    deadline = time.monotonic() + 10
+    while holding()[-1] > before[-1] and time.monotonic() < deadline:
+        time.sleep(0.01)  # a thread that has been joined is not gone from the system yet
     report(sum(caller.done for caller in callers), *holding())
     for text in wrong:
         print(text, file=sys.stderr)

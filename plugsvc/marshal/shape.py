@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import builtins
-import inspect
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import SignatureError
 
+if TYPE_CHECKING:
+    import inspect
+
 __all__ = ["Parameter", "Shape", "is_error", "mentions_error", "returned", "shape_of"]
 
-EMPTY = inspect.Parameter.empty
+EMPTY = object()
+"""In place of a default that is not there."""
+
+_USUAL = 0x1 | 0x2 | 0x10 | 0x40 | 0x80 | 0xFFFF0000
+"""Flags of the code of a function without `*args`, `**kwargs` and `yield`: see `inspect.CO_OPTIMIZED` and so on."""
+_COROUTINE = 0x80
 
 
 class Parameter(NamedTuple):
@@ -50,6 +58,40 @@ def shape_of(
     if function is None or not callable(function) or isinstance(function, type):
         shown = f"class {function.__name__}" if isinstance(function, type) else repr(function)
         raise SignatureError(f"{name}: expected a function, got {shown}")
+    given = _plain(function)
+    if given is None:
+        given, is_async = _inspected(function, name)
+    else:
+        is_async = bool(function.__code__.co_flags & _COROUTINE)
+    hints = _hints(function, name, localns)
+    if method:
+        if not given:
+            raise SignatureError(f"{name}: a method needs a parameter self")
+        del given[0]
+    parameters = tuple(each._replace(annotation=hints.get(each.name, Any)) for each in given)
+    return Shape(parameters, hints.get("return", Any), is_async)
+
+
+def _plain(function: Callable[..., Any]) -> list[Parameter] | None:
+    """Return the parameters of a function as most are; None for one that takes `inspect`, which is slow to import."""
+    if type(function) is not FunctionType or function.__dict__:
+        return None
+    code = function.__code__
+    if code.co_flags & ~_USUAL or code.co_kwonlyargcount:
+        return None
+    names = code.co_varnames[: code.co_argcount]
+    defaults = function.__defaults__ or ()
+    padded = (*(EMPTY for _ in range(len(names) - len(defaults))), *defaults)
+    return [
+        Parameter(name, Any, default, by_name=index >= code.co_posonlyargcount)
+        for index, (name, default) in enumerate(zip(names, padded, strict=True))
+    ]
+
+
+def _inspected(function: Callable[..., Any], name: str) -> tuple[list[Parameter], bool]:
+    """Return the parameters of any function, and whether it is an `async def`. Raises `SignatureError`."""
+    import inspect
+
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise SignatureError(f"{name}: a generator cannot be a service: it has no result")
     try:
@@ -58,48 +100,31 @@ def shape_of(
         raise SignatureError(f"{name}: an annotation refers to {error.name!r}, which is not defined") from error
     except (TypeError, ValueError) as error:
         raise SignatureError(f"{name}: no signature can be found for {function!r}") from error
-    hints = _hints(function, name, localns)
-    parameters = list(signature.parameters.values())
-    if method:
-        if not parameters:
-            raise SignatureError(f"{name}: a method needs a parameter self")
-        del parameters[0]
-    taken = [_parameter(parameter, hints, name) for parameter in parameters]
-    return Shape(
-        parameters=tuple(parameter for parameter in taken if parameter is not None),
-        returns=hints.get("return", Any),
-        is_async=_is_async(function),
+    taken = [_parameter(parameter, name) for parameter in signature.parameters.values()]
+    is_async = inspect.iscoroutinefunction(function) or (
+        not inspect.isroutine(function) and inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
     )
+    return [parameter for parameter in taken if parameter is not None], is_async
 
 
-def _parameter(parameter: inspect.Parameter, hints: dict[str, Any], name: str) -> Parameter | None:
-    kinds = inspect.Parameter
-    if parameter.kind in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD):
-        stars = "*" if parameter.kind == kinds.VAR_POSITIONAL else "**"
+def _parameter(parameter: inspect.Parameter, name: str) -> Parameter | None:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        stars = "*" if parameter.kind == parameter.VAR_POSITIONAL else "**"
         raise SignatureError(f"{name}: parameter {stars}{parameter.name}: the number of arguments must be fixed")
-    if parameter.kind == kinds.KEYWORD_ONLY:
-        if parameter.default is kinds.empty:
+    if parameter.kind == parameter.KEYWORD_ONLY:
+        if parameter.default is parameter.empty:
             raise SignatureError(f"{name}: parameter {parameter.name}: arguments are passed by position only")
         return None
-    return Parameter(
-        parameter.name,
-        hints.get(parameter.name, Any),
-        parameter.default,
-        by_name=parameter.kind == kinds.POSITIONAL_OR_KEYWORD,
-    )
-
-
-def _is_async(function: Any) -> bool:
-    if inspect.iscoroutinefunction(function):
-        return True
-    return not inspect.isroutine(function) and inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+    default = EMPTY if parameter.default is parameter.empty else parameter.default
+    by_name = parameter.kind == parameter.POSITIONAL_OR_KEYWORD
+    return Parameter(parameter.name, Any, default, by_name)
 
 
 def _hints(function: Any, name: str, localns: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the function's annotations, evaluated."""
     while hasattr(function, "func") and hasattr(function, "keywords"):  # functools.partial
         function = function.func
-    if not inspect.isroutine(function) and not hasattr(function, "__wrapped__"):
+    if type(function) is not FunctionType and not _is_routine(function) and not hasattr(function, "__wrapped__"):
         function = type(function).__call__
     try:
         return typing.get_type_hints(function, localns=dict(localns) if localns else None, include_extras=True)
@@ -110,6 +135,12 @@ def _hints(function: Any, name: str, localns: Mapping[str, Any] | None) -> dict[
         if isinstance(function, type(builtins.len)):
             return {}
         raise SignatureError(f"{name}: its annotations cannot be read: {error}") from error
+
+
+def _is_routine(function: Any) -> bool:
+    import inspect
+
+    return inspect.isroutine(function)
 
 
 def _unresolvable(function: Any, missing: str) -> str:

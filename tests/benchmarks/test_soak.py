@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.soak import GROWTH, Sample, faults, main
+from benchmarks.soak import GROWTH, MORE_BLOCKS, Sample, faults, main
 
 ROOT = Path(__file__).parents[2]
-SAMPLE = Sample(1.0, 0, 30_000_000, 7, 1, 30_000_000, 9, 4)
+SAMPLE = Sample(1.0, 0, 30_000_000, 50_000, 7, 1, 30_000_000, 60_000, 9, 4)
 SOUND = [replace(SAMPLE, seconds=float(second), calls=second * 100) for second in range(20)]
 
 
@@ -46,6 +46,13 @@ def test_growing_memory_is_a_fault() -> None:
     assert found.startswith("the host's memory grew by ")
 
 
+def test_growing_blocks_are_a_fault() -> None:
+    growing = [replace(each, plugin_blocks=each.plugin_blocks + each.calls * MORE_BLOCKS // 900) for each in SOUND]
+    (found,) = faults(growing, 1900)
+    assert found.startswith("the plugin has 2")
+    assert found.endswith(" blocks of Python more than in the beginning")
+
+
 def test_one_large_sample_is_none() -> None:
     assert faults([*SOUND[:10], replace(SOUND[10], plugin_memory=10**9), *SOUND[11:]], 1900) == []
 
@@ -67,7 +74,7 @@ def _wrong_services(samples: list[Sample], show: bool) -> object:
         return number + len(text) + 1, text[::-1]
 
     @registry.service("soak")
-    def report(calls: int, memory: int, descriptors: int, threads: int) -> None:
+    def report(calls: int, memory: int, blocks: int, descriptors: int, threads: int) -> None:
         pass
 
     return registry

@@ -1,8 +1,8 @@
 """Starts a plugin that makes one call and ends, and `python -c pass`, in turn: COUNT. Prints a line of JSON each time.
 
 `call`: seconds from the start to the call's arrival; `end`: to the end of the process; `rss`: what the plugin says it
-holds, in bytes; `pass`, `msgspec`: the seconds of `python -c pass` and of importing msgspec; `bare`: what an interpreter
-without anything says it holds.
+holds, in bytes; `pass`, `msgspec`: the seconds of `python -c pass` and of importing msgspec; `bare`: what a bare
+interpreter says it holds.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def info(testee: Testee) -> int:
     """Print the manifest."""
     import json
 
-    features = ["concurrent", "single-url", "fallback", "control-fd"]
+    features = ["concurrent", "single-url", "fallback", "control-fd", "prototypes"]
     plugin_data = {"contract": 1, "schemes": SCHEMES, "types": LEAVES, "features": features}
     host_data = {"contract": 1, "binds": BINDS, "types": LEAVES, "features": ["concurrent"]}
     data = {"plugin": plugin_data, "host": host_data, "panic": {"contract": 1, "kinds": KINDS}}
@@ -218,6 +218,9 @@ def plan(instruction: Any, testee: Testee) -> Plan:
         from plugsvc.client.api import hosted
 
         return hosted, encode
+    if op == "bind" and not instruction.misuse:
+        make_consumer(instruction, testee)
+        return lambda: "bound", encode
     if op == "bind":
         consumer_misuse(instruction.misuse, namespace, instruction.name, testee)
         return lambda: "survived", encode
@@ -229,17 +232,23 @@ def plan(instruction: Any, testee: Testee) -> Plan:
 _stubs: dict[Any, Any] = {}
 
 
+def make_consumer(instruction: Any, testee: Testee) -> tuple[Any, list[Any]]:
+    """Return a stub of the library for the types of an instruction, and those of its results."""
+    from plugsvc.client import api
+
+    params = [annotation(each) for each in instruction.params]
+    results = [annotation(each) for each in instruction.results]
+    return api.get_service(instruction.namespace, instruction.name, testee.made(shaped(params, results))), results
+
+
 def call(instruction: Any, testee: Testee) -> Plan:
     """Plan the call of a service through a stub of the library."""
-    from plugsvc.client import api
     from plugsvc.marshal import Signature
 
     key = (instruction.namespace, instruction.name, repr(instruction.params), repr(instruction.results))
     made = _stubs.get(key)
     if made is None:
-        params = [annotation(each) for each in instruction.params]
-        results = [annotation(each) for each in instruction.results]
-        stub = api.get_service(instruction.namespace, instruction.name, testee.made(shaped(params, results)))
+        stub, results = make_consumer(instruction, testee)
         made = _stubs[key] = stub, Signature.from_types([], results, side="provider", name="outcome")
     stub, outcome = made
     args = [given(each, of) for each, of in zip(instruction.args, instruction.params, strict=False)]

@@ -36,6 +36,8 @@ def annotation(of: Any) -> Any:
             # A raw value may be null anyhow, and so may any value.
             held = annotation(inner)
             return held if held in (Any, annotation("raw")) else held | None
+    if of == "unmarshalable":
+        return complex
     if not isinstance(of, str) or of not in LEAVES:
         raise Unsupported(f"unknown type {of!r}")
     from plugsvc import marshal

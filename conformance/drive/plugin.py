@@ -105,9 +105,9 @@ class PluginSession(Session):
             Unsupported: a type that the testee does not take, or background work without the feature ``concurrent``.
         """
         for of in (*fields.get("params", ()), *results):
-            if not self.role.takes(of):
+            if not self.role.takes(of) and "unmarshalable" not in type_name(of):
                 raise Unsupported(f"the testee does not declare the type {type_name(of)}")
-        if op == "call":
+        if op in ("call", "bind"):
             fields["results"] = list(results)
         if background:
             self.need("concurrent")

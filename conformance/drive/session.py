@@ -26,6 +26,7 @@ class Session:
         self.child: Child | None = None
         self.stacks = ""
         self.expected_end = False
+        self.spent = False  # its connection has ended, rightly: another example needs another process
 
     def now(self) -> float:
         """Monotonic seconds."""

@@ -255,6 +255,8 @@ class Fuzz:
             session.forget()
         try:
             self.counts.calls += run(session, example)
+            if session.spent:
+                self._end()
             return
         except Unsupported:
             raise

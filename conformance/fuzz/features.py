@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from conformance.fuzz.batches import Batch, Typed
+from conformance.fuzz.prototypes import UNMARSHALABLE, Prototypes
 from conformance.fuzz.styles import DAMAGES, Damage, Style, Talk
 from conformance.fuzz.values import FIELDS
 from conformance.fuzz.walks import Walk
@@ -27,7 +28,7 @@ TEXTS = (
 CONTAINERS = ("empty list", "empty object", "large", "deep", "key like a protocol field", "nested")
 
 ALL: tuple[str, ...] = (
-    *(f"type {name}" for name in SCALARS),
+    *(f"type {name}" for name in (*SCALARS, UNMARSHALABLE)),
     *(f"type {kind} of" for kind in ("list", "map", "optional")),
     "boolean",
     "null",
@@ -56,7 +57,10 @@ def _walk(example: Any) -> Iterator[str]:
     todo: list[tuple[Any, int]] = [(example, 0)]
     while todo:
         value, depth = todo.pop()
-        if isinstance(value, Typed):
+        if isinstance(value, Prototypes):
+            for of in (*value.good, *value.bad):
+                yield from _of_type(of)
+        elif isinstance(value, Typed):
             yield from _of_type(value.of)
             todo.append((value.value, 0))
         elif isinstance(value, Batch | Talk | Walk):

@@ -13,10 +13,11 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from conformance.fuzz.batches import Batch, Typed
+from conformance.fuzz.prototypes import Prototypes
 from conformance.fuzz.styles import Damage, Style, Talk
 from conformance.fuzz.walks import Walk
 
-_CLASSES: dict[str, type[Any]] = {kind.__name__: kind for kind in (Batch, Typed, Style, Talk, Damage, Walk)}
+_CLASSES: dict[str, type[Any]] = {kind.__name__: kind for kind in (Batch, Typed, Style, Talk, Damage, Walk, Prototypes)}
 
 
 class RecordError(ValueError):

@@ -161,7 +161,7 @@ def types(declared: tuple[str, ...], *, depth: int = 2) -> st.SearchStrategy[Typ
 
     An optional of an optional, of an any or of a raw says nothing that the inner type does not say, and is left out.
     """
-    scalars: list[Type] = [name for name in declared if name in _SCALARS]
+    scalars: list[Type] = [*declared]
     found: st.SearchStrategy[Type] = st.sampled_from(scalars)
     if declared == ("any",):
         return found

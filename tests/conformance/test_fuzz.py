@@ -33,6 +33,7 @@ class FakeSession:
     def __init__(self) -> None:
         self.wire = Wire()
         self.ran = 0
+        self.spent = False
         self.closed = False
 
     def forget(self) -> None:
@@ -111,6 +112,17 @@ def test_fresh_processes_where_an_example_ends_the_connection() -> None:
     engine, started = fuzz(examples=50)
     engine.check(LISTS, lambda session, example: 1, fresh=True)
     assert len(started) == engine.counts.examples
+
+
+def test_a_process_whose_connection_has_ended_is_replaced() -> None:
+    engine, started = fuzz(examples=20)
+
+    def spends(session: Any, example: list[int]) -> int:
+        session.spent = engine.counts.examples % 4 == 0
+        return 1
+
+    engine.check(LISTS, spends)
+    assert len(started) == 1 + (engine.counts.examples - 1) // 4
 
 
 def test_what_fails_only_on_a_warm_process_is_a_leak_of_state() -> None:

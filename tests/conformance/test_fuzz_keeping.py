@@ -19,6 +19,7 @@ from conformance.fuzz.database import DatabaseError, open_database
 from conformance.fuzz.engine import ROUND, Choices
 from conformance.fuzz.features import ALL, features, never
 from conformance.fuzz.progress import Progress, ProgressError
+from conformance.fuzz.prototypes import prototypes
 from conformance.fuzz.record import RecordError, decode, pack, unpack
 from conformance.fuzz.regressions import RegressionError, load
 from conformance.fuzz.styles import DAMAGE, talks
@@ -32,6 +33,7 @@ EXAMPLES = st.one_of(
     batches(values.types(SCALARS)),
     st.tuples(talks(60), DAMAGE),
     walks(60),
+    prototypes(SCALARS),
     st.tuples(st.booleans(), st.lists(values.TEXT), st.dictionaries(values.KEYS, values.FLOAT64)),
 )
 

@@ -1,0 +1,35 @@
+"""Generated JSON that no two readers read alike."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from conformance.case import case
+from conformance.drive.host import HostSession
+from conformance.fuzz.batches import plans
+from conformance.fuzz.engine import Fuzz
+from conformance.fuzz.odd import ODD, lone_surrogate
+from conformance.outcomes import Fault
+
+
+@case("FUZ-07", generated=True)
+def test_odd_arguments(fuzz_host: Fuzz) -> None:
+    """A call with odd JSON in it is answered in time, somehow, and the calls beside it with their results."""
+
+    def run(host: HostSession, example: tuple[bytes, list[str]]) -> int:
+        plan, texts = example
+        for number, byte in enumerate(plan):
+            text = texts[byte % len(texts)]
+            sequence = host.call_raw("echo", f"[{text}]".encode())
+            if host.reply_or_end(sequence) is not None:
+                host.results(host.call("add", number, 2), number + 2)
+                continue
+            if not lone_surrogate(text):
+                raise Fault("legal JSON ended the connection", expected="a reply", seen=text[:200])
+            host.spent = True
+            host.leave(0)
+            host.ended(why="a lone surrogate ended the connection", success=False)
+            return 2 * number + 1
+        return 2 * len(plan)
+
+    fuzz_host.check(st.tuples(plans(40), st.lists(ODD, min_size=1, max_size=6)), run)

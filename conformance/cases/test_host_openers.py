@@ -18,6 +18,7 @@ from conformance.outcomes import Fault
 
 MEBIBYTE = 1 << 20
 SLACK = 4  # descriptors that a runtime may open for itself, once and whenever it likes
+BUSY = 0.05  # seconds of half a second: who looks all the time gets more, even of a busy machine
 INTERRUPTIONS = {"signals": ("SIGURG", "SIGWINCH"), "stop and continuation": ("SIGSTOP", "SIGCONT")}
 SOCKETS = ("unix", "unix-abstract", "tcp")
 IN_FILES = ("fifo", "unix", "tcp", "shm")
@@ -463,5 +464,5 @@ def test_idle(host: Any, each: tuple[bool]) -> None:
     before = host.child.seconds()
     host.holds(lambda: True, 0.5)
     used = host.child.seconds() - before
-    if used > 0.2:
+    if used > BUSY:
         raise Fault("an idle connection costs processor time", expected="none", seen=f"{used:.2f} s of 0.5 s")

@@ -46,6 +46,7 @@ from typing import Protocol
 
 from ..errors import CallTimeout, ConnectionLost, ProtocolError, ServiceError
 from ..openers import Duplex
+from ..openers.large import expect_large
 from ..openers.looking import Looking
 from ..wire import MAX_DEPTH, MAX_MESSAGE, MAX_SEQUENCE, Reply, ReplyReader, join_call, request_prefix
 
@@ -309,6 +310,7 @@ class Connection:
                     self._current = memoryview(data)[written:]
                 if len(data) > READ_SIZE:
                     stream.grow(BIG)
+                    expect_large()
                 if not written:
                     with self._mutex:
                         self._stalled = True
@@ -465,6 +467,7 @@ class Connection:
         elif self._read_size != BIG:
             self._read_size = BIG
             self._reader.grow(BIG)
+            expect_large()
         self._reading = False
         malformed = frames.error
         if malformed is not None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ..errors import ProtocolError
+from ..openers.large import expect_large
 from ..openers.looking import Looking
 from ..openers.stream import Duplex, FdStream
 
@@ -95,6 +96,7 @@ class Channel:
         if len(data) == self._size:
             if self._size == READ_SIZE:
                 self._reader.grow(LARGE_READ)
+                expect_large()
                 self._size = LARGE_READ
         elif len(data) < READ_SIZE:
             self._size = READ_SIZE
@@ -119,6 +121,7 @@ class Channel:
                 return False
             if len(rest) > READ_SIZE:
                 self._writer.grow(LARGE_READ)
+                expect_large()
             if self._writer.arm():
                 self._to_write.poll()
 

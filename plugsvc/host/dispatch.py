@@ -36,6 +36,9 @@ MAX_RUNNING = 64
 MAX_AWAITING = 1024
 MAX_QUEUED = 16384
 MAX_UNSENT = 32 * 1024 * 1024
+MAX_IDLE = 16
+"""So many workers are kept when there is nothing to do. Else there would be more and more of them: each leader that was
+taken over from becomes one, on a busy machine several a second."""
 TICK_SECONDS = 0.003
 QUIET_TICKS = 10
 FLUSH_BYTES = 256 * 1024
@@ -281,6 +284,10 @@ class Dispatcher:
                 while not self._queue:
                     if self._over:
                         self._threads -= 1
+                        return
+                    if self._idle >= MAX_IDLE:
+                        self._threads -= 1
+                        self._check_drained()
                         return
                     self._idle += 1
                     self._check_drained()

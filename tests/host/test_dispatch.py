@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from plugsvc.host.calls import FIRST_PENALTY, QUICK_SECONDS, Service
+from plugsvc.host.dispatch import MAX_IDLE
 from plugsvc.host.registry import Registry
 from plugsvc.marshal import Signature
 
@@ -108,6 +109,29 @@ def test_many_services_that_become_slow_at_once(registry: Registry, connect: Con
     assert peer.call("quick") == {"reply": []}
     release.set()
     assert sorted(peer.reply()["sequence"] for _ in slow) == slow
+
+
+def test_leaders_that_were_taken_over_from_do_not_pile_up(registry: Registry, connect: Connect) -> None:
+    takeovers = 3 * MAX_IDLE
+    released = [threading.Event() for _ in range(takeovers)]
+    for number, event in enumerate(released):
+        # A new one each time: it is taken for quick until it has been seen.
+        registry.add_service("test", f"wait{number}", lambda event=event: event.wait(PATIENCE))
+
+    @registry.service("test")
+    def quick() -> None: ...
+
+    peer = connect(registry)
+    before = set(threading.enumerate())
+    for number, event in enumerate(released):
+        slow = peer.start(f"wait{number}")
+        assert peer.call("quick") == {"reply": []}  # so another thread reads now
+        event.set()
+        assert peer.reply()["sequence"] == slow
+    deadline = time.monotonic() + PATIENCE
+    while len(more := set(threading.enumerate()) - before) > MAX_IDLE + 2:  # and a leader and a sentinel
+        assert time.monotonic() < deadline, sorted(thread.name for thread in more)
+        peer.call("quick")
 
 
 def service_of_function() -> Service:

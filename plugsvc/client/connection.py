@@ -124,6 +124,7 @@ class Connection:
         self._frames = ReplyReader(max_message=max_message, max_depth=max_depth)
         self._sequences = count(first_sequence)
         self._read_size = READ_SIZE
+        self.spin = spin
         self._look = Looking(spin).until
 
         self._mutex = threading.Lock()

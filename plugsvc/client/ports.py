@@ -17,8 +17,8 @@ Who reads, when threads and loops use one connection:
 
 A call that is cancelled is forgotten: unless its message has been begun it is never sent, and a late reply is ignored.
 
-The first message of an iteration of the loop is written at once, so that the host begins to work; the others are
-collected and written together in the next iteration.
+A message is written at once, the others of the same iteration of the loop together in the next one; where it went so
+the last time, the first one waits for them, too.
 
 What must hold under the mutex of the connection is called from any thread; all the rest runs in the loop's thread.
 """
@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..errors import CallTimeout, ConnectionLost, MisuseError
 from ..wire import MAX_SEQUENCE, Reply, join_call
 from .connection import Call, Connection
+from .glancing import Glancing
 
 if TYPE_CHECKING:
     from .connection import Port as AnyPort, Waiter
@@ -64,8 +65,7 @@ def port_of(connection: Connection) -> Port:
     port = connection.ports.get(loop)
     if port is None:
         port = Port.open(connection, loop)
-    assert isinstance(port, Port)
-    return port
+    return port  # type: ignore[return-value]  # there are no others
 
 
 class Batch(Protocol):
@@ -81,13 +81,14 @@ class Batch(Protocol):
 class Awaited(Call):
     """A call whose reply ends up in a future."""
 
-    __slots__ = ("batch", "future", "waiter")
+    __slots__ = ("batch", "forgotten", "future", "waiter")
 
     def __init__(
         self, sequence: int, message: bytes, port: Port, future: asyncio.Future[Reply], batch: Batch | None
     ) -> None:
         super().__init__(sequence, message)
         self.future = future
+        self.forgotten = False
         self.batch = batch
         self.waiter: Waiter | None = port
 
@@ -103,7 +104,11 @@ class Port:
         self._calls = 0  # how many are waited for; changed under the mutex
         self._inbox: deque[Awaited] = deque()
         self._delivering = False  # a delivery is on its way
-        self._flushing = False
+        self._outgoing: list[Awaited] = []
+        self._flushing = False  # a flush is on its way
+        self._started = 0  # how many calls since the last one
+        self._busy = False
+        self._glancing = Glancing(loop, lambda: self._calls, connection.spin)
         self._taking_turn = False
         self._resuming = False
         self._leaving = False
@@ -132,10 +137,11 @@ class Port:
             reply is ignored.
         """
         sequence = next(self.connection._sequences) & MAX_SEQUENCE
-        return await self.wait_for(self.new_call(sequence, join_call(sequence, prefix, args)), timeout)
+        call = Awaited(sequence, join_call(sequence, prefix, args), self, self._loop.create_future(), None)
+        return await self.wait_for(call, timeout)
 
-    def new_call(self, sequence: int, message: bytes, batch: Batch | None = None) -> Awaited:
-        """Return a call for `wait_for`, which stands for several where it has a batch."""
+    def new_call(self, sequence: int, message: bytes, batch: Batch) -> Awaited:
+        """Return a call for `wait_for` that stands for several."""
         return Awaited(sequence, message, self, self._loop.create_future(), batch)
 
     async def wait_for(self, call: Awaited, timeout: float | None) -> Reply:
@@ -155,6 +161,21 @@ class Port:
     # The beginning and the end of a call
 
     def _start(self, call: Awaited) -> None:
+        """Send a call, now or with others in the next iteration."""
+        if self._flushing or self._busy:
+            self._outgoing.append(call)
+        else:
+            self._send([call])
+        self._started += 1
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _send(self, calls: list[Awaited]) -> None:
+        """Let replies be matched with calls, and write their messages, or leave them to whoever writes.
+
+        Raises `ConnectionLost`.
+        """
         connection = self.connection
         self._thread = me = get_ident()
         if me in connection._active:
@@ -163,23 +184,49 @@ class Port:
         try:
             with connection._mutex:
                 connection._check()
-                connection._pending[call.sequence] = call
-                if call.batch is not None:
-                    call.batch.add()
-                self._calls += 1
-                at_once = not self._flushing and connection._writer is None and connection._current is None
-                if at_once:
-                    self._turn.message = connection._current = call.message
+                pending = connection._pending
+                for call in calls:
+                    pending[call.sequence] = call
+                    if call.batch is not None:
+                        call.batch.add()
+                self._calls += len(calls)
+                writes = connection._writer is None and connection._current is None
+                if writes:
+                    message = calls[0].message if len(calls) == 1 else b"".join([call.message for call in calls])
+                    self._turn.message = connection._current = message
                     connection._writer = self._turn
                 else:
-                    connection._queue[call.sequence] = call.message
-            if at_once:
-                self._write()
+                    for call in calls:
+                        connection._queue[call.sequence] = call.message
+            if writes:
+                try:
+                    connection._write(self._turn)
+                except BaseException:
+                    connection._leave(self._turn, me)
+                    raise
         finally:
             self._done(me)
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Send what has been collected since the last time, and see to it that replies will be read."""
+        self._flushing = False
+        # Where many calls come in one iteration the first one waits for the others, next time.
+        self._busy, self._started = self._started > 1, 0
+        if self._outgoing:
+            calls = [call for call in self._outgoing if not (call.forgotten or call.future.done())]
+            self._outgoing.clear()
+            if calls:
+                try:
+                    self._send(calls)
+                except ConnectionLost:
+                    for call in calls:
+                        self._inbox.append(call)
+                    self._deliver()
+                    return
+        if self._is_free():
+            if self._must_watch():
+                self._take_turn()
+            self._glancing.begin()
 
     def _forget(self, call: Awaited) -> None:
         connection = self.connection
@@ -190,6 +237,7 @@ class Port:
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._forget, call)
             return
+        call.forgotten = True
         connection._active.add(me)
         try:
             with connection._mutex:
@@ -227,6 +275,8 @@ class Port:
     def _deliver(self) -> None:
         self._delivering = False
         inbox = self._inbox
+        if inbox:
+            self._glancing.found()
         while inbox:
             call = inbox.popleft()
             future = call.future
@@ -238,41 +288,6 @@ class Port:
                 lost = ConnectionLost(self.connection._ended or "")
                 lost.__cause__ = self.connection._cause
                 future.set_exception(lost)
-
-    # Writing
-
-    def _write(self) -> None:
-        """As the writer, write as far as there is room."""
-        connection = self.connection
-        try:
-            connection._write(self._turn)
-        except BaseException:
-            connection._leave(self._turn, get_ident())
-            raise
-
-    def _flush(self) -> None:
-        """Write what has been collected since the first message, and see to it that replies will be read."""
-        self._flushing = False
-        connection = self.connection
-        if connection._queue:
-            self._write_queue()
-        if connection._leader is None and self._must_watch():
-            self._take_turn()
-
-    def _write_queue(self) -> None:
-        connection = self.connection
-        me = get_ident()
-        connection._active.add(me)
-        try:
-            with connection._mutex:
-                if connection._writer is not None or connection._current is not None or not connection._queue:
-                    return  # whoever writes, or will when there is room, writes this, too
-                self._turn.message = b""
-                connection._take_queue()
-                connection._writer = self._turn
-            self._write()
-        finally:
-            self._done(me)
 
     # Turns
 
@@ -339,15 +354,13 @@ class Port:
         connection = self.connection
         if connection._stalled:
             connection._resume_writing(self._turn)
-        ready = connection._ready
         for _ in range(READS):
+            # What has woken us is most likely input, and to find none costs no more than to ask.
+            connection._take_input()
             if connection._ended is not None:
                 return False
-            if not ready():
-                if not connection._arm():
-                    continue
+            if not connection._ready() and connection._arm():
                 return connection._stalled and not connection._arm_writer()
-            connection._take_input()
         return True
 
     # Watching

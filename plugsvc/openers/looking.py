@@ -35,7 +35,7 @@ class Looking:
     """
 
     def __init__(self, enabled: bool | None = None) -> None:
-        self._enabled = _several_cpus() if enabled is None else enabled
+        self._enabled = several_cpus() if enabled is None else enabled
         self._misses = 0
         self._pause, self._next_pause = 0, PAUSE
 
@@ -72,7 +72,7 @@ def _look(ready: Callable[[], object], end: float) -> bool:
             return False
 
 
-def _several_cpus() -> bool:
+def several_cpus() -> bool:
     try:
         return len(os.sched_getaffinity(0)) > 1
     except AttributeError:

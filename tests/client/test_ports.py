@@ -50,7 +50,7 @@ def test_out_of_order_twice_and_unasked(host: PipeHost, run: Run) -> None:
 
 
 def test_requests_of_one_iteration_leave_together(host: PipeHost, run: Run) -> None:
-    """The first one at once, the others in one write."""
+    """The first one at once, unless it came with others the last time."""
     connection = host.connection()
     written: list[int] = []
     write = connection._writer_stream.write
@@ -64,10 +64,11 @@ def test_requests_of_one_iteration_leave_together(host: PipeHost, run: Run) -> N
     host.echo()
 
     async def main() -> None:
-        await asyncio.gather(*(acall(connection, number) for number in range(16)))
+        for size in (16, 16, 1, 1, 2):
+            await asyncio.gather(*(acall(connection, number) for number in range(size)))
 
     run(main())
-    assert written == [1, 15]
+    assert written == [1, 15, 16, 1, 1, 1, 1]
 
 
 def test_big_messages_both_ways_at_once(host: PipeHost, run: Run) -> None:

@@ -22,6 +22,11 @@ class Figure:
         return statistics.median(self.values)
 
     @property
+    def best(self) -> float:
+        """The least of all rounds: what a machine gives that has nothing else to do."""
+        return min(self.values)
+
+    @property
     def spread(self) -> float:
         """The distance between the least and the greatest value, as a part of the median."""
         return (max(self.values) - min(self.values)) / self.median if self.median else 0.0

@@ -16,11 +16,14 @@ Pick = tuple[str, str]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a ratio: the one that was found, None where it could not be measured."""
+    """What came of a ratio: the one that was found, None where it could not be measured; `best`: that of the best
+    rounds of both.
+    """
 
     title: str
     limit: str
     found: float | None
+    best: float | None
     holds: bool
 
 
@@ -44,9 +47,13 @@ class Ratio:
         ratios = [ratio * self.factor for ratio in figures.ratios(self.over, self.under)]
         limit = f"at most {self.most:.3g}"
         if not ratios:
-            return Verdict(self.title, limit, None, False)
+            return Verdict(self.title, limit, None, None, False)
+        over, under = figures.get(*self.over), figures.get(*self.under)
+        assert over is not None
+        assert under is not None
+        best = over.best / under.best * self.factor
         found = min(ratios) if self.lenient else statistics.median(ratios)
-        return Verdict(self.title, limit, found, found <= self.most)
+        return Verdict(self.title, limit, found, best, found <= self.most)
 
 
 def _echo(size: int) -> str:

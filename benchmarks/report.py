@@ -61,9 +61,14 @@ def _row(cells: Iterable[str]) -> str:
 
 def _cell(figure: Figure | None, base: Figure | None) -> list[str]:
     if figure is None:
-        return ["–", "", ""]
+        return ["–", "", "", ""]
     ratio = f"{figure.median / base.median:.2f}" if base is not None and base.median else ""
-    return [value_text(figure.median, figure.unit), f"±{figure.spread * 50:.0f} %", ratio]
+    return [
+        value_text(figure.median, figure.unit),
+        value_text(figure.best, figure.unit),
+        f"±{figure.spread * 50:.0f} %",
+        ratio,
+    ]
 
 
 def render(
@@ -71,6 +76,23 @@ def render(
 ) -> str:
     """Return Markdown: a table for each kind of work, with ratios to the peer `base`, and the goals."""
     return "\n".join(_lines(figures, peers, works, base, verdicts)) + "\n"
+
+
+def _glance(figures: Figures, works: Sequence[Work], named: dict[str, str]) -> Iterator[str]:
+    """Who needs how long for what, in one table; sorted by the first column."""
+    columns = [work for work in works if len(figures.figures.get(work.name, {})) > 2]
+    if not columns:
+        return
+    rows = dict.fromkeys(peer for work in columns for peer in figures.figures[work.name])
+    first = figures.figures[columns[0].name]
+    yield "### At a glance"
+    yield ""
+    yield _row(["", *(work.title for work in columns)])
+    yield "|---" * (len(columns) + 1) + "|"
+    for peer in sorted(rows, key=lambda peer: first[peer].median if peer in first else float("inf")):
+        cells = (figures.get(work.name, peer) for work in columns)
+        yield _row([named.get(peer, peer), *("–" if cell is None else value_text(cell.median, "s") for cell in cells)])
+    yield ""
 
 
 def _lines(
@@ -81,6 +103,7 @@ def _lines(
         "pass": "`python -c pass`",
         "msgspec": "`python -c 'import msgspec'`",
     }
+    yield from _glance(figures, works, named)
     for work, title in titles.items():
         row = figures.figures.get(work, {})
         absent = figures.absent.get(work, {})
@@ -88,13 +111,13 @@ def _lines(
             continue
         yield f"### {title}"
         yield ""
-        yield _row(["", "median", "spread", f"ratio to {base}"])
-        yield "|---|---|---|---|"
+        yield _row(["", "median", "best", "spread", f"ratio to {base}"])
+        yield "|---|---|---|---|---|"
         for name in sorted(row, key=lambda name: row[name].median):
             yield _row([named.get(name, name), *_cell(row[name], row.get(base))])
         for name, reason in absent.items():
             if name not in row:
-                yield _row([named.get(name, name), "–", reason, ""])
+                yield _row([named.get(name, name), "–", "", reason, ""])
         yield ""
     if figures.unprepared:
         yield "### Not run"
@@ -105,9 +128,10 @@ def _lines(
     if verdicts:
         yield "### Ratios"
         yield ""
-        yield _row(["", "found", "wanted", ""])
-        yield "|---|---|---|---|"
+        yield _row(["", "found", "in the best rounds", "wanted", ""])
+        yield "|---|---|---|---|---|"
         for verdict in verdicts:
             found = "not measured" if verdict.found is None else f"{verdict.found:.3f}"
-            yield _row([verdict.title, found, verdict.limit, "yes" if verdict.holds else "**no**"])
+            best = "" if verdict.best is None else f"{verdict.best:.3f}"
+            yield _row([verdict.title, found, best, verdict.limit, "yes" if verdict.holds else "**no**"])
         yield ""

@@ -10,7 +10,7 @@ from msgspec import Raw, inspect
 from ..errors import ArgumentError, ResultError, SignatureError
 from .checks import Check, full
 from .decode import ArrayDecoder
-from .encode import to_json
+from .encode import quick_json, to_json
 from .mismatch import Mismatch
 from .shape import Parameter, is_error, mentions_error, returned, shape_of
 from .tree import Unsupported, describe, narrow, reaches
@@ -321,6 +321,11 @@ def _encode(values: Sequence[Any], checks: Sequence[Check | None], untyped: bool
         raise mismatch.within(f"[{index}]") from mismatch.__cause__
     except RecursionError:
         raise Mismatch("nested too deeply, or contains itself", f"[{index}]") from None
+    if not untyped:
+        try:
+            return quick_json(values)
+        except Exception:
+            pass  # what is wrong is found out at leisure
     return to_json(values, untyped=untyped)  # type: ignore[arg-type]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import threading
@@ -164,6 +165,45 @@ def test_late_host(start_plugin: Start) -> None:
     plugin.serve(ticket, "late")
     plugin.ok(ticket, "late")
     plugin.goes_on()
+
+
+@case("OPN-05", on=("fifo",))
+def test_late_with_replies(start_plugin: Start) -> None:
+    """The host reads already, and opens the named pipe of its replies later: until then there is no end of file."""
+    offer = offers.late_fifo()
+    plugin = start_plugin(offer=lambda: offer)
+    reading = os.open(offer.paths[1], os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        ticket = plugin.call("early")
+        if not plugin.holds(lambda: not plugin.arrived(ticket), 0.3):
+            raise Fault(
+                "the first call did not wait for the host", expected="no outcome yet", seen=repr(plugin.outcome(ticket))
+            )
+        writing = opened_for_writing(plugin, offer.paths[0])
+    except BaseException:
+        os.close(reading)
+        raise
+    plugin.wire.attach(reading, writing)
+    plugin.serve(ticket, "late")
+    plugin.ok(ticket, "late")
+    plugin.goes_on()
+
+
+def opened_for_writing(plugin: Any, path: str) -> int:
+    """Open a named pipe as soon as the plugin has opened it to read."""
+    found: list[int] = []
+
+    def opens() -> bool:
+        try:
+            found.append(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+        return bool(found)
+
+    if not plugin.look_for(opens):
+        raise Fault("the plugin does not open the named pipe that it reads from", expected="its opening", seen="none")
+    return found[0]
 
 
 @case("OPN-06", on=("fifo",), each={"reading end first": (1, 0), "writing end first": (0, 1)})

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import plot
-from benchmarks.extras import first_calls, generated_calls
+from benchmarks.extras import first_calls, generated_calls, switches
 from benchmarks.figures import Figures
 from benchmarks.goals import BOUNDS, GOALS
 from benchmarks.peers import PEERS, Peer
@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     if not options.short and not options.works:
         first_calls(figures, _say, rounds=options.rounds)
+        switches(figures, rounds=options.rounds, seconds=options.seconds)
         generated_calls(figures, _say)
     verdicts = [ratio.judge(figures) for ratio in (BOUNDS if options.short else GOALS)]
     print(f"{machine()}, {datetime.now(UTC):%Y-%m-%d}\n")

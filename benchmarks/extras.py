@@ -12,7 +12,7 @@ from collections.abc import Callable
 from benchmarks.figures import Figures
 from benchmarks.prepare import PROGRAMS, ROOT, Unprepared, environment, launcher, python_with
 
-__all__ = ["first_calls", "generated_calls"]
+__all__ = ["first_calls", "generated_calls", "switches"]
 
 STARTS_A_ROUND = 8
 LIMIT_SECONDS = 300
@@ -39,6 +39,14 @@ def first_calls(figures: Figures, say: Callable[[str], None], *, rounds: int) ->
         figures.add("first-call", "msgspec", found["msgspec"])
         figures.add("plugin-memory", "plugsvc", found["rss"], "B")
         figures.add("plugin-memory", "pass", found["bare"], "B")
+
+
+def switches(figures: Figures, *, rounds: int, seconds: float) -> None:
+    """Let many threads wake one another, and do nothing else: less than that, no call of one of many can cost."""
+    command = [sys.executable, str(PROGRAMS / "switch.py"), str(seconds)]
+    for _ in range(rounds):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=True)
+        figures.add("switch", "python", float(done.stdout))
 
 
 def generated_calls(figures: Figures, say: Callable[[str], None]) -> None:

@@ -22,6 +22,7 @@ EXTRA_TITLES = {
     "memory": "memory, both sides",
     "plugin-memory": "memory of a plugin with one connection",
     "queued": "memory of 10,000 calls under way",
+    "switch": "a switch between two of 16 threads",
     "fuzz": "generated calls of the suite, each",
 }
 

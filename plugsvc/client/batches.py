@@ -32,7 +32,12 @@ class _Part(Call):
     __slots__ = ("waiter",)
 
     def __init__(self, sequence: int, batch: Waiter) -> None:
-        super().__init__(sequence, b"")
+        # Without the detour over `Call`: there are as many of them as calls.
+        self.sequence = sequence
+        self.message = b""
+        self.reply = None
+        self.lock = None
+        self.left = False
         self.waiter: Waiter | None = batch
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from msgspec import Raw
 
 from ..errors import ServiceError
-from ..wire import Request, encode_reply
+from ..wire import Request, encode_reply, join_reply
 
 __all__ = ["Service", "answer", "failed", "succeeded"]
 
@@ -99,7 +99,7 @@ def succeeded(signature: Codec, request: Request, value: Any) -> bytes:
             results, failure = signature.encode_outcome(value)
             # An error may come with what was done before it; then both are sent, and the error decides.
             return encode_reply(request.sequence, reply=results, error=None if failure is None else text_of(failure))
-        return encode_reply(request.sequence, reply=signature.encode_results(value))
+        return join_reply(request.sequence, signature.encode_results(value))
     except BaseException as error:
         # ResultError, or whatever the code of a result's own class raised while it was looked at.
         return encode_reply(request.sequence, error=text_of(error))

@@ -1,6 +1,6 @@
 """The protocol without I/O: bytes in, messages out, and back."""
 
-from .encode import encode_reply, encode_request, join_call, request_prefix
+from .encode import encode_reply, encode_request, join_call, join_reply, request_prefix
 from .framing import MAX_DEPTH, MAX_MESSAGE, MessageReader, ReplyReader, RequestReader
 from .messages import (
     CALL,
@@ -39,6 +39,7 @@ __all__ = [
     "encode_request",
     "invalid_request_type",
     "join_call",
+    "join_reply",
     "request_prefix",
     "service_panic",
     "undefined_namespace",

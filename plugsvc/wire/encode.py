@@ -11,7 +11,7 @@ from msgspec.json import Encoder
 
 from ..jsontext import without_lone_surrogates
 
-__all__ = ["encode_reply", "encode_request", "join_call", "json_string", "request_prefix"]
+__all__ = ["encode_reply", "encode_request", "join_call", "join_reply", "json_string", "request_prefix"]
 
 _encode = Encoder().encode
 
@@ -43,6 +43,11 @@ def encode_request(sequence: int, type: str, namespace: str, name: str = "", arg
     return join_call(sequence, request_prefix(type, namespace, name), b"null" if args is None else args)
 
 
+def join_reply(sequence: int, reply: bytes) -> bytes:
+    """Return the reply with this sequence and these results (a JSON array)."""
+    return b'{"sequence":%d,"reply":%b}\n' % (sequence, reply)
+
+
 def encode_reply(
     sequence: int,
     *,
@@ -53,7 +58,7 @@ def encode_reply(
 ) -> bytes:
     """Return one reply. What is empty is left out, except an error: an empty text is an error, too."""
     if reply is not None and error is None and not ok and not services:
-        return b'{"sequence":%d,"reply":%b}\n' % (sequence, reply)
+        return join_reply(sequence, reply)
     parts = [b'{"sequence":%d' % sequence]
     names = list(services) if services else []
     if names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from random import Random
 from typing import Any
 
 import pytest
@@ -224,4 +225,57 @@ def test_a_finalizer_in_a_turn(host: PipeHost, run: Run) -> None:
     run(main())
     assert len(refused) == 1
     assert re.search("in the middle of its thread's own call", refused[0])
+    assert not is_open(connection)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_calls_given_up_at_random(host: PipeHost, run: Run, factory: Factory, seed: int) -> None:
+    """Whatever is cancelled when, of whatever size: every other call gets its own answer, and nothing is left."""
+    host.echo()
+    connection = host.connection()
+    random = Random(seed)
+
+    def size() -> str:
+        return "x" * random.choice([0, 10, 1000, 70_000, 300_000])
+
+    async def one(number: int) -> None:
+        for round in range(10):
+            text, way = size(), random.randrange(5)
+            task = asyncio.ensure_future(acall(connection, number, round, text))
+            if way == 0:
+                task.cancel()
+            elif way == 1:
+                for _ in range(random.randrange(4)):
+                    await asyncio.sleep(0)
+                task.cancel()
+            elif way == 2:
+                asyncio.get_running_loop().call_later(random.random() / 1000, task.cancel)
+            try:
+                assert await task == [number, round, text]
+            except asyncio.CancelledError:
+                assert way < 3
+
+    async def many(count: int) -> None:
+        await asyncio.gather(*(one(number) for number in range(count)))
+
+    def blocking(number: int) -> None:
+        for round in range(10):
+            text = size()
+            try:
+                assert call(connection, number, round, text, timeout=random.choice([0.0005, DEADLINE])) == [
+                    number, round, text,
+                ]  # fmt: skip
+            except CallTimeout:
+                continue
+
+    async def main() -> None:
+        others = asyncio.to_thread(run_in, factory, many(4)), asyncio.to_thread(blocking, 100)
+        await asyncio.gather(many(8), *others)
+        assert await acall(connection, "last") == ["last"]
+
+    run(main())
+    assert not connection._pending
+    assert not connection._queue
+    assert all(port._calls == 0 for port in connection.ports.values() if isinstance(port, Port))
+    connection.close()
     assert not is_open(connection)

@@ -391,7 +391,8 @@ class Port:
         if self._loop.is_closed():
             self._watching = self._watching_room = False
         if self._watching:
-            if get_ident() == self._thread:
+            # A loop that stands still may do so for ever, and minds nobody.
+            if get_ident() == self._thread or not self._loop.is_running():
                 self._unwatch()
             elif not self._leaving:
                 self._leaving = True

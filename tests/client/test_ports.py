@@ -377,6 +377,21 @@ def test_closing_while_the_loop_stands_still(host: PipeHost, factory: Factory) -
         loop.close()
 
 
+def test_closing_while_the_loop_of_another_thread_stands_still(host: PipeHost, factory: Factory) -> None:
+    host.echo()
+    connection = host.connection()
+    loop = factory()
+    try:
+        thread = threading.Thread(target=lambda: loop.run_until_complete(acall(connection, 1)))
+        thread.start()
+        thread.join(DEADLINE)
+        assert is_open(connection)
+        connection.close()
+        assert not is_open(connection)
+    finally:
+        loop.close()
+
+
 def test_one_loop_after_the_other(host: PipeHost, run: Run) -> None:
     host.echo()
     connection = host.connection()

@@ -151,9 +151,12 @@ async def exchange_in_loop(
     if not requests:
         return [], None
     batch = _Batch(port.connection, requests)
-    batch.whole = whole = port.new_call(batch.sequence, batch.message, batch)
     try:
-        await port.wait_for(whole, timeout)
+        whole = port.begin_batch(batch, timeout)
+        try:
+            await whole.future
+        finally:
+            port.finish(whole)
     except (ConnectionLost, CallTimeout) as error:
         return batch.replies(), error
     return batch.replies(), None

@@ -34,10 +34,14 @@ def make_coroutine_function(binding: Binding) -> Callable[..., Any]:
                 return await value if isawaitable(value) else value
             connection = await connected(session, limit)
         port = port_of(connection)
+        call = port.begin(prefix, encode(args, kwargs), limit)
         try:
-            reply = await port.call_raw(prefix, encode(args, kwargs), limit)
+            reply = await call.future
         except CallTimeout as error:
             raise CallTimeout(f"{binding.namespace}.{binding.name}: {error}") from None
+        finally:
+            if call.reply is None or limit is not None:
+                port.finish(call)
         if reply.error is not None:
             raise_remote(reply)
         return decode(reply.reply)

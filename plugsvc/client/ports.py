@@ -69,19 +69,23 @@ def port_of(connection: Connection) -> Port:
 
 
 class Batch(Protocol):
-    """What a call stands for that is several calls. Called with the mutex held."""
+    """What a call stands for that is several calls; `whole` is that call."""
+
+    sequence: int
+    message: bytes
+    whole: Call
 
     def add(self) -> None:
-        """Make them known."""
+        """With the mutex held, make them known."""
 
     def drop(self) -> None:
-        """Forget those that have no reply."""
+        """With the mutex held, forget those that have no reply."""
 
 
 class Awaited(Call):
     """A call whose reply ends up in a future."""
 
-    __slots__ = ("batch", "forgotten", "future", "waiter")
+    __slots__ = ("batch", "forgotten", "future", "timer", "waiter")
 
     def __init__(
         self, sequence: int, message: bytes, port: Port, future: asyncio.Future[Reply], batch: Batch | None
@@ -89,6 +93,7 @@ class Awaited(Call):
         super().__init__(sequence, message)
         self.future = future
         self.forgotten = False
+        self.timer: asyncio.TimerHandle | None = None
         self.batch = batch
         self.waiter: Waiter | None = port
 
@@ -136,27 +141,40 @@ class Port:
             reply in time. After that, and when the task is cancelled, the connection goes on, and the late
             reply is ignored.
         """
-        sequence = next(self.connection._sequences) & MAX_SEQUENCE
-        call = Awaited(sequence, join_call(sequence, prefix, args), self, self._loop.create_future(), None)
-        return await self.wait_for(call, timeout)
-
-    def new_call(self, sequence: int, message: bytes, batch: Batch) -> Awaited:
-        """Return a call for `wait_for` that stands for several."""
-        return Awaited(sequence, message, self, self._loop.create_future(), batch)
-
-    async def wait_for(self, call: Awaited, timeout: float | None) -> Reply:
-        """Make a call. Raises as `call_raw`."""
-        timer = None
+        call = self.begin(prefix, args, timeout)
         try:
-            self._start(call)
-            if timeout is not None:
-                timer = self._loop.call_later(timeout, self._expire, call, timeout)
             return await call.future
         finally:
-            if timer is not None:
-                timer.cancel()
-            if call.reply is None:
-                self._forget(call)
+            self.finish(call)
+
+    def begin(self, prefix: bytes, args: bytes, timeout: float | None) -> Awaited:
+        """Begin what `call_raw` does; who awaits the future of the call has to `finish` the call, whatever happens."""
+        sequence = next(self.connection._sequences) & MAX_SEQUENCE
+        call = Awaited(sequence, join_call(sequence, prefix, args), self, self._loop.create_future(), None)
+        return self._begin(call, timeout)
+
+    def begin_batch(self, batch: Batch, timeout: float | None) -> Awaited:
+        """Begin a call that stands for several, as `begin`."""
+        call = Awaited(batch.sequence, batch.message, self, self._loop.create_future(), batch)
+        batch.whole = call
+        return self._begin(call, timeout)
+
+    def _begin(self, call: Awaited, timeout: float | None) -> Awaited:
+        try:
+            self._start(call)
+        except BaseException:
+            self._forget(call)
+            raise
+        if timeout is not None:
+            call.timer = self._loop.call_later(timeout, self._expire, call, timeout)
+        return call
+
+    def finish(self, call: Awaited) -> None:
+        """End a call, with or without its reply."""
+        if call.timer is not None:
+            call.timer.cancel()
+        if call.reply is None:
+            self._forget(call)
 
     # The beginning and the end of a call
 

@@ -9,7 +9,7 @@ from conformance.drive.control import Ticket
 from conformance.drive.plugin import PluginSession
 from conformance.fuzz.batches import plans
 from conformance.fuzz.engine import Fuzz
-from conformance.fuzz.odd import ODD, lone_surrogate
+from conformance.fuzz.odd import ODD, lone_surrogate, repeats_a_key
 from conformance.fuzz.prototypes import UNMARSHALABLE, Prototypes, prototypes
 from conformance.oracle.values import SCALARS, Type, type_name
 from conformance.outcomes import Fault
@@ -19,11 +19,14 @@ from conformance.outcomes import Fault
 def test_odd_replies(fuzz_plugin: Fuzz) -> None:
     """A reply with odd JSON in it has some outcome in time, and the calls beside it have their own."""
 
+    types: list[Type] = [name for name in ("any", "raw") if fuzz_plugin.role.takes(name)]
+
     def run(plugin: PluginSession, example: tuple[bytes, list[str]]) -> int:
         plan, texts = example
         for byte in plan:
             text = texts[byte % len(texts)]
-            ticket = plugin.call()
+            of = "any" if repeats_a_key(text) else types[byte // len(texts) % len(types)]
+            ticket = plugin.call(results=[of])
             request = plugin.request(ticket)
             plugin.send(b'{"sequence":%d,"reply":[%s]}\n' % (request["sequence"], text.encode()))
             plugin.outcome(ticket, why=f"a reply with {text[:60]}")

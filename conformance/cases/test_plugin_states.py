@@ -89,6 +89,8 @@ class PluginModel:
             if any(other.sequence == operation.sequence for other in self.open):
                 raise Fault("two outstanding requests have one sequence", seen=repr(operation.sequence))
             self.open.append(operation)
+        # Concurrent requests come in any order; which of them a step picks must not depend on it.
+        self.open.sort(key=lambda operation: operation.number)
 
     def _number(self, request: dict[str, Any]) -> Any:
         """Calls say their number in the last argument, lookups in their namespace."""

@@ -6,8 +6,10 @@ calls. Everything that is combined comes from the example alone, so that it shri
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
@@ -17,7 +19,18 @@ from conformance.oracle.values import Type
 
 T = TypeVar("T")
 POOL = 8
+LARGE = 1000
+"""Bytes from which on a value is not repeated inside of a container."""
 PLAN = 768
+
+
+MOST = 300_000
+"""Bytes of the values of one example; what is made of them is larger by a factor."""
+
+
+def size_of(value: Any) -> int:
+    """About how many bytes a value has on the wire."""
+    return len(json.dumps(value))
 
 
 AT_ONCE = st.sampled_from([False, True, True])
@@ -52,6 +65,11 @@ class Typed:
     of: Type
     value: Any
 
+    @cached_property
+    def size(self) -> int:
+        """About how many bytes the value has on the wire."""
+        return size_of(self.value)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -61,13 +79,20 @@ class Batch:
     plan: bytes
 
     def picks(self) -> list[tuple[int, Typed, Typed]]:
-        """For each call of the plan: a number to choose what is done, and two values to do it with."""
-        found = []
+        """For each call of the plan: a number to choose what is done, and two values to do it with.
+
+        There are fewer where the values are large.
+        """
+        found: list[tuple[int, Typed, Typed]] = []
         count = len(self.pool)
+        sizes = [item.size for item in self.pool]
+        size = 0
         for place, byte in enumerate(self.plan):
-            first = self.pool[byte % count]
-            second = self.pool[(byte // count + place) % count]
-            found.append((byte // count, first, second))
+            one, two = byte % count, (byte // count + place) % count
+            size += sizes[one] + sizes[two]
+            if found and size > MOST:
+                break
+            found.append((byte // count, self.pool[one], self.pool[two]))
         return found
 
 
@@ -78,7 +103,13 @@ def enclosed(choice: int, item: Typed, takes: Callable[[Type], bool]) -> Typed:
     """
     kind = ("list", "map", "optional", "")[choice % 4]
     of: Type = {kind: item.of}
-    if not kind or not isinstance(item.of, str) or (kind == "optional" and item.of in ("any", "raw")) or not takes(of):
+    if (
+        not kind
+        or item.size > LARGE
+        or not isinstance(item.of, str)
+        or (kind == "optional" and item.of in ("any", "raw"))
+        or not takes(of)
+    ):
         return item
     made = {"list": [item.value] * 2, "map": dict.fromkeys(values.NASTY_TEXT, item.value), "optional": item.value}
     return Typed(of, made[kind])

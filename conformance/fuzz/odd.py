@@ -6,6 +6,8 @@ import json
 
 from hypothesis import strategies as st
 
+from conformance.oracle import strict
+
 _LEAVES = (
     r'"\ud800"', r'"\udc00\ud800"', r'"a\udfffb"', r'"\uD83D\uDE00"', r'"\ud83d"', r'"\/"', r'"\u0000"',
     "1e400", "-1e400", "1e-400", "-0", "-0.0", "0e0", "1E+2", "9007199254740993", "123456789012345678901234567890",
@@ -40,5 +42,14 @@ def lone_surrogate(text: str) -> bool:
     try:
         json.dumps(json.loads(text), ensure_ascii=False).encode()
     except UnicodeEncodeError:
+        return True
+    return False
+
+
+def repeats_a_key(text: str) -> bool:
+    """Whether an object of the value has a key twice, which a raw value hands on as it is."""
+    try:
+        strict.loads(text)
+    except strict.NotStrict:
         return True
     return False

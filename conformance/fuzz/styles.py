@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from conformance.fuzz.batches import planned
+from conformance.fuzz.batches import MOST, planned, size_of
 from conformance.fuzz.values import ANY
 
 _SPACES = ("", "", "", " ", "\n", "\t", "\r\n", "  \n ")
@@ -122,7 +122,15 @@ class Talk:
 
     def _picks(self) -> list[tuple[int, int]]:
         values, styles = len(self.pool), len(self.styles)
-        return [(byte % values, byte // values % styles) for byte in self.plan]
+        sizes = [size_of(value) for value in self.pool]
+        found: list[tuple[int, int]] = []
+        size = 0
+        for byte in self.plan:
+            size += sizes[byte % values]
+            if found and size > MOST:
+                break
+            found.append((byte % values, byte // values % styles))
+        return found
 
 
 def talks(size: int) -> st.SearchStrategy[Talk]:

@@ -41,7 +41,7 @@ TEXT = st.one_of(
     st.text(max_size=12),
     st.sampled_from(NASTY_TEXT),
     st.lists(st.sampled_from(NASTY_TEXT), max_size=4).map("".join),
-    st.builds(lambda text, times: text * times, st.sampled_from(NASTY_TEXT), st.integers(1, 300)),
+    st.builds(lambda text, size: (text * size)[:size], st.sampled_from(NASTY_TEXT), st.integers(1, 300)),
 )
 """Text of Unicode scalar values: lone surrogates are a matter of hostile bytes, not of values."""
 
@@ -116,8 +116,8 @@ def _wrapped(value: Any, keys: list[str], levels: int) -> Any:
 
 
 _DEEP = st.builds(_wrapped, _LEAF, st.lists(KEYS, min_size=1, max_size=3), st.integers(1, DEEPEST))
-_WIDE = st.builds(lambda value, count: [value] * count, _LEAF, st.integers(1, 400))
-ANY = st.one_of(_TREE, _TREE, _TREE, _DEEP, _WIDE)
+_WIDE = st.builds(lambda value, count: [value] * count, st.one_of(st.none(), FLOAT64, KEYS), st.integers(1, 300))
+ANY = st.one_of(_TREE, _TREE, _TREE, _TREE, _DEEP, _WIDE)
 
 POINT = st.fixed_dictionaries(
     {"x": integers("int64"), "y": FLOAT64}, optional={"label": TEXT.filter(bool)}

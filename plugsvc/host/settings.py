@@ -251,9 +251,14 @@ def with_server_limits(**limits: Any) -> Option:
 def with_loop(loop: asyncio.AbstractEventLoop) -> Option:
     """Run services that are coroutine functions in this event loop, each in a copy of the present context.
 
-    By default they run in a loop that the library has in a thread of its own, one for the whole process.
+    By default they run in a loop that the library has in a thread of its own, one for the whole process. Raises
+    `RegistrationError` for what is no event loop.
     """
+    import asyncio
+
     from .tasks import Venue
 
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        raise RegistrationError(f"with_loop needs an event loop of asyncio, got {loop!r}")
     venue = Venue.here(loop)
     return lambda settings: replace(settings, venue=venue)

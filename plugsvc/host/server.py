@@ -38,7 +38,8 @@ class Server:
     before that are answered, for at most `drain_timeout` seconds, then both ends are closed); by `finish`,
     when the plugin is known to be gone; and by `close`. `wait` for that; then `error` says how it ended: None
     for a clean end between two messages or by `close`, else the `ProtocolError` (anything else would be a bug
-    in this library). `venue` is where coroutine functions run, by default in a loop of the library's own.
+    in this library). `venue` is where coroutine functions run (`tasks.Venue.here(loop)`), by default in a loop of the
+    library's own.
     """
 
     def __init__(

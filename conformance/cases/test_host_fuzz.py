@@ -157,15 +157,18 @@ def test_mismatch(fuzz_host: Fuzz) -> None:
 
     def run(host: HostSession, example: tuple[bytes, list[tuple[str, Any]]]) -> int:
         plan, pool = example
-        misfits = [(*pool[byte % len(pool)], FLAWS[byte // len(pool) % len(FLAWS)]) for byte in plan]
+        misfits = []
+        for byte in plan:
+            name, value = pool[byte % len(pool)]
+            misfits.append((name, flawed(FLAWS[byte // len(pool) % len(FLAWS)], name, value)))
         first = host.reserve(2 * len(misfits))
         stream = b""
-        for i, (name, value, flaw) in enumerate(misfits):
-            stream += strict.dumps(message(first + 2 * i, f"echo_{name}", flawed(flaw, name, value))) + b"\n"
+        for i, (name, args) in enumerate(misfits):
+            stream += strict.dumps(message(first + 2 * i, f"echo_{name}", args)) + b"\n"
             stream += strict.dumps(message(first + 2 * i + 1, "add", [i, 1])) + b"\n"
         host.send(stream)
-        for i, (name, value, flaw) in enumerate(misfits):
-            host.error(first + 2 * i, why=f"{flawed(flaw, name, value)!r} is not one argument of type {name}"[:300])
+        for i, (name, args) in enumerate(misfits):
+            host.error(first + 2 * i, why=f"{args!r} is not one argument of type {name}"[:300])
             host.results(first + 2 * i + 1, i + 1)
         return 2 * len(misfits)
 

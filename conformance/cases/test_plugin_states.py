@@ -53,8 +53,8 @@ class PluginModel:
     # --- operations ----------------------------------------------------------------------------
 
     def _start(self, op: str, **fields: Any) -> None:
-        if len(self.arriving) + len(self.open) >= (MOST if self.background else 1):
-            self.answer_all(0)
+        if not self.background or len(self.arriving) + len(self.open) >= MOST:
+            self.answer_all(0)  # one at a time waits for its reply, which must have left
         number, self.asked = self.asked, self.asked + 1
         if op == "call":
             args = (self.walk.value(number), number)

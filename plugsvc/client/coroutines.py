@@ -10,7 +10,7 @@ from types import EllipsisType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ..errors import CallTimeout, OpenError, ServiceError
+from ..errors import CallTimeout, ServiceError
 from ..wire import Reply, request_prefix
 from .binding import Binding, Timeout, check_name, raise_remote
 from .connection import Connection
@@ -97,5 +97,5 @@ async def connected(session: Session, timeout: float | None = None) -> Connectio
         attempt.add_done_callback(over)
     try:
         return await asyncio.shield(attempt)
-    except OpenError as error:
+    except ServiceError as error:
         raise copy.copy(error) from error.__cause__  # one for each task, whose tracebacks differ

@@ -29,6 +29,7 @@ from conformance.fuzz.features import features
 from conformance.fuzz.progress import Progress
 from conformance.fuzz.record import RecordError, pack, unpack
 from conformance.fuzz.regressions import Regression, save
+from conformance.fuzz.shrink import smaller
 from conformance.outcomes import CaseProblem, Fault, Hang, HarnessError, Unsupported
 
 EXAMPLES = {"quick": 10, "default": 60}
@@ -37,8 +38,10 @@ ROUND = 200
 """Examples of one round of a campaign: hypothesis remembers all that it has tried in a round."""
 FRESH = 5
 """There are so many times fewer examples where each has a process of its own."""
-SHRINKING = 20.0
+SHRINKING = 15.0
 """Seconds that shrinking may take; every try on a testee that hangs costs a whole wait."""
+NARROWING = 10.0
+"""Seconds that leaving out steps may take after it."""
 
 
 class _Leak(BaseException):
@@ -115,6 +118,7 @@ class Fuzz:
     _warm: Session | None = None
     _failed: dict[str, CaseProblem] = field(default_factory=dict)
     _until: float = 0.0
+    _narrowing: bool = False
 
     def check(self, examples: st.SearchStrategy[Any], run: Callable[[Any, Any], int], *, fresh: bool = False) -> None:
         """Run ``run(session, example)``, which returns how many calls it made, for generated examples.
@@ -131,12 +135,14 @@ class Fuzz:
                 return
             for regression in self.choices.regressions:
                 self._rerun(regression, run, fresh)
+            self._narrowing = self.choices.replay is None
             self._generate(examples, run, fresh)
         except _Leak as leak:
             raise leak.problem from None
         except CaseProblem as problem:
-            self._keep(problem)
-            raise
+            least = self._narrow(problem, run)
+            self._keep(least)
+            raise least from None
         finally:
             if self._warm is not None and not self._failed:
                 self._end()
@@ -160,6 +166,27 @@ class Fuzz:
             raise
         if fresh:
             self._end()
+
+    def _narrow(self, problem: CaseProblem, run: Callable[[Any, Any], int]) -> CaseProblem:
+        """The problem of a still smaller example, where one that is generated fails in the same way."""
+        if not self._narrowing or getattr(problem, "example", None) is None:
+            return problem
+        self._until = time.monotonic() + NARROWING
+        tried = True
+        while tried:
+            tried = False
+            for candidate in smaller(problem.example):  # type: ignore[attr-defined]
+                if time.monotonic() > self._until:
+                    return problem
+                try:
+                    self._try(run, candidate)
+                except _Leak:
+                    continue
+                except CaseProblem as other:
+                    if type(other) is type(problem):
+                        problem, tried = other, True
+                        break
+        return problem
 
     def _keep(self, problem: CaseProblem) -> None:
         """Remember the failed example for the report, and save it where that is wanted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from typing import Any
 
@@ -13,7 +14,9 @@ from conformance.drive.capabilities import Role
 from conformance.fuzz import values
 from conformance.fuzz.batches import batches
 from conformance.fuzz.engine import Choices, Fuzz
+from conformance.fuzz.regressions import Regression
 from conformance.fuzz.styles import DAMAGE, STYLES, pieces, talks
+from conformance.fuzz.walks import Walk, walks
 from conformance.oracle import strict
 from conformance.oracle.values import INTEGER_RANGES, SCALARS, difference
 from conformance.outcomes import Fault, HarnessError
@@ -73,6 +76,35 @@ def test_a_failure_is_shrunk_and_named() -> None:
     assert caught.value.seen == "[6]"
     assert engine.replay
     assert len(started) > 1
+
+
+def test_steps_in_the_middle_of_a_plan_are_left_out() -> None:
+    engine, _ = fuzz(examples=100)
+
+    def needs_two(session: Any, walk: Walk) -> int:
+        steps = [what for what, _ in walk.steps()]
+        if any(100 < first < 200 < second for first, second in itertools.combinations(steps, 2)):
+            raise Fault("one of each")
+        return 1
+
+    with pytest.raises(Fault) as caught:
+        engine.check(walks(60), needs_two)
+    assert len(caught.value.example.plan) == 4  # type: ignore[attr-defined]
+
+
+def test_a_regression_is_not_made_smaller() -> None:
+    walk = Walk(b"\x09\x00\x09\x00", ("",))
+    engine, started = fuzz(regressions=(Regression("file", "case", walk),))
+
+    def has_a_step(session: Any, walk: Walk) -> int:
+        if any(what > 5 for what, _ in walk.steps()):
+            raise Fault("a step is over 5")
+        return 1
+
+    with pytest.raises(Fault) as caught:
+        engine.check(walks(60), has_a_step)
+    assert caught.value.example == walk  # type: ignore[attr-defined]
+    assert len(started) == 1
 
 
 def test_a_replay_runs_exactly_the_example() -> None:

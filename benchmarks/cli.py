@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import plot
+from benchmarks import page, plot
 from benchmarks.extras import first_calls, generated_calls, switches
 from benchmarks.figures import Figures
 from benchmarks.goals import BOUNDS, GOALS
 from benchmarks.peers import PEERS, Peer
+from benchmarks.prepare import ROOT
 from benchmarks.report import machine, render
 from benchmarks.rounds import prepare, run_rounds
 from benchmarks.works import WORKS, Work
@@ -28,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print. Exit status: 0; with `--short` 1 when a ratio is beyond its bound; 2 for usage."""
     words = sys.argv[1:] if argv is None else list(argv)
     options = _options(words)
+    before = os.getloadavg()[0]
     peers, works = _chosen(options)
     figures = Figures()
     ready = prepare(peers, figures, _say)
@@ -47,8 +50,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         verdict_rows = [vars(verdict) for verdict in verdicts]
         document = about | figures.as_json() | {"ratios": verdict_rows}
         options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    drawn = plot.draw(figures, {peer.name: peer.title for peer in peers})
     if options.plot:
-        options.plot.write_text(plot.draw(figures, {peer.name: peer.title for peer in peers}), encoding="utf-8")
+        options.plot.write_text(drawn, encoding="utf-8")
+    if options.docs:
+        command = f"python -m benchmarks {shlex.join(words)}"
+        date = f"{datetime.now(UTC):%Y-%m-%d}"
+        load = f"{before:.1f} and {os.getloadavg()[0]:.1f}"
+        page.update(page.Run(figures, verdicts, machine(), date, command, load), ROOT / "docs")
+        (ROOT / "docs" / "benchmarks.svg").write_text(drawn, encoding="utf-8")
     if options.short and not all(verdict.holds for verdict in verdicts):
         for verdict in verdicts:
             if not verdict.holds:
@@ -69,6 +79,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--works", metavar="NAMES", help="only these, separated by commas")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them there, as SVG")
+    parser.add_argument("--docs", action="store_true", help="write the figures into the pages in docs")
     options = parser.parse_args(words)
     if options.rounds < 1 or not options.seconds > 0:
         parser.error("rounds and seconds are positive")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,19 +13,18 @@ __all__ = ["Figure", "Figures"]
 
 @dataclass
 class Figure:
-    """One work of one peer: a value for each round, in `unit`: "s" seconds, "B" bytes, "n" a count."""
+    """One work of one peer: a value for each round, in `unit`: "s" seconds, "B" bytes, "n" a count.
+
+    `best`: the least that was seen, in whatever short time; what a machine gives that has nothing else to do.
+    """
 
     unit: str
     values: list[float] = field(default_factory=list)
+    best: float = math.inf
 
     @property
     def median(self) -> float:
         return statistics.median(self.values)
-
-    @property
-    def best(self) -> float:
-        """The least of all rounds: what a machine gives that has nothing else to do."""
-        return min(self.values)
 
     @property
     def spread(self) -> float:
@@ -40,9 +40,11 @@ class Figures:
     absent: dict[str, dict[str, str]] = field(default_factory=dict)
     unprepared: dict[str, str] = field(default_factory=dict)
 
-    def add(self, work: str, peer: str, value: float, unit: str = "s") -> None:
-        """Add what came of one round."""
-        self.figures.setdefault(work, {}).setdefault(peer, Figure(unit)).values.append(value)
+    def add(self, work: str, peer: str, value: float, unit: str = "s", *, best: float | None = None) -> None:
+        """Add what came of one round; `best`: the least that was seen in it, where that is less."""
+        figure = self.figures.setdefault(work, {}).setdefault(peer, Figure(unit))
+        figure.values.append(value)
+        figure.best = min(figure.best, value if best is None else best)
 
     def miss(self, work: str, peer: str, reason: str) -> None:
         """Take note that there is no value, and why."""
@@ -63,7 +65,14 @@ class Figures:
         """Everything, for a machine to read."""
         return {
             "figures": [
-                {"work": work, "peer": peer, "unit": figure.unit, "median": figure.median, "values": figure.values}
+                {
+                    "work": work,
+                    "peer": peer,
+                    "unit": figure.unit,
+                    "median": figure.median,
+                    "best": figure.best,
+                    "values": figure.values,
+                }
                 for work, peer, figure in self
             ],
             "absent": [

@@ -16,8 +16,8 @@ Pick = tuple[str, str]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a ratio: the one that was found, None where it could not be measured; `best`: that of the best
-    rounds of both.
+    """What came of a ratio: the one that was found, None where it could not be measured; `best`: that of the
+    least that was seen of both.
     """
 
     title: str

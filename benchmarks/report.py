@@ -12,7 +12,7 @@ from benchmarks.goals import Verdict
 from benchmarks.peers import Peer
 from benchmarks.works import Work
 
-__all__ = ["machine", "render", "value_text"]
+__all__ = ["machine", "render", "table", "value_text"]
 
 EXTRA_TITLES = {
     "start": "start to first reply",
@@ -58,6 +58,11 @@ def _digits(value: float) -> str:
 
 def _row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    return "\n".join([_row(head), "|---" * len(head) + "|", *map(_row, rows)])
 
 
 def _cell(figure: Figure | None, base: Figure | None) -> list[str]:
@@ -129,7 +134,7 @@ def _lines(
     if verdicts:
         yield "### Ratios"
         yield ""
-        yield _row(["", "found", "in the best rounds", "wanted", ""])
+        yield _row(["", "found", "at best", "wanted", ""])
         yield "|---|---|---|---|---|"
         for verdict in verdicts:
             found = "not measured" if verdict.found is None else f"{verdict.found:.3f}"

@@ -112,7 +112,7 @@ class Running:
         if "unsupported" in outcome:
             raise Unsupported(outcome["unsupported"])
         if "error" in outcome:
-            raise Failed(f"{self.peer.name}: {outcome['error']}")
+            raise Failed(f"{self.peer.name}: {outcome['error'].splitlines()[0]}")
         return outcome["ok"]
 
     def processes(self) -> list[int]:

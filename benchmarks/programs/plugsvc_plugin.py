@@ -73,7 +73,9 @@ def main(words: list[str]) -> None:
     """Print the manifest, or make calls."""
     if words == ["info"]:
         commands = [{"path": ["run"], "type": BENCH}]
-        print(json.dumps({"manifestVersion": 1, "name": "plugsvc", "version": "1", "commands": commands}))
+        manifest = {"manifestVersion": 1, "name": "plugsvc", "version": "1", "commands": commands}
+        # One write: the Go package closes the pipe behind the last brace, and print() may make two.
+        sys.stdout.write(json.dumps(manifest) + "\n")
         return
     variants.apply()
     plugsvc.init_service_client()

@@ -135,6 +135,17 @@ def test_the_library_does_not_know_the_suite() -> None:
     assert found == []
 
 
+def test_nobody_knows_the_benchmarks() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for package in ("plugsvc", "conformance")
+        for path in sources(package)
+        for module, line in imports(path)
+        if module.split(".")[0] == "benchmarks"
+    ]
+    assert found == []
+
+
 def test_cases_use_what_cases_may_use() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line} imports {module}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import plot
+from benchmarks import page, plot
 from benchmarks.cli import main
 from benchmarks.figures import Figures
-from benchmarks.goals import BOUNDS, Ratio
+from benchmarks.goals import BOUNDS, GOALS, Ratio
 from benchmarks.peers import PEERS, Peer
 from benchmarks.prepare import Unprepared
 from benchmarks.report import render, value_text
@@ -120,6 +121,29 @@ def test_usage_errors(words: list[str], text: str, capsys: pytest.CaptureFixture
 )  # fmt: skip
 def test_values_are_written_with_three_digits(value: float, unit: str, text: str) -> None:
     assert value_text(value, unit) == text
+
+
+def test_the_pages_take_the_figures_of_a_run(tmp_path: Path) -> None:
+    """Again and again, and only between the marks."""
+    for name in ("benchmarks.md", "openers.md"):
+        (tmp_path / name).write_text((ROOT / "docs" / name).read_text(encoding="utf-8"), encoding="utf-8")
+    before = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+    made = figures([1.5e-5], [2e-5])
+    run = page.Run(made, [GOALS[1].judge(made)], "a machine", "2000-01-01", "python -m benchmarks", "1 and 2")
+    for _ in range(2):
+        page.update(run, tmp_path)
+        text = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+        assert "a machine, 2000-01-01, load before and after 1 and 2:" in text
+        assert "| `devfd` | 15.0 µs | – | – | – |" in text
+        assert "| one caller, small calls: to the ping-pong | 0.750 | 0.750 | at most 0.5 | no |" in text
+        assert _without_figures(text) == _without_figures(before)
+        openers = (tmp_path / "openers.md").read_text(encoding="utf-8")
+        assert openers.count("*Speed* of a small call") == len(page.SECTIONS)
+        assert "`devfd` 15.0 µs and –" in openers
+
+
+def _without_figures(text: str) -> str:
+    return re.sub(r"(<!-- (\w+) -->).*?<!-- /\2 -->", r"\1", text, flags=re.DOTALL)
 
 
 def test_a_picture_has_every_peer_by_its_title() -> None:

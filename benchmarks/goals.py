@@ -31,8 +31,8 @@ class Verdict:
 class Ratio:
     """The figure `over` divided by `under`, which must not be more than `most`.
 
-    `factor` multiplies it first, for figures of different sizes. `lenient`: the best round counts, instead of the
-    median of all: a loaded machine spoils rounds, and never makes one better.
+    `factor` multiplies it first, for figures of different sizes. `lenient`: the best round counts, or the
+    best that was seen of both, instead of the median of all: a loaded machine spoils rounds, and makes none better.
     """
 
     title: str
@@ -52,7 +52,7 @@ class Ratio:
         assert over is not None
         assert under is not None
         best = over.best / under.best * self.factor
-        found = min(ratios) if self.lenient else statistics.median(ratios)
+        found = min(best, *ratios) if self.lenient else statistics.median(ratios)
         return Verdict(self.title, limit, found, best, found <= self.most)
 
 

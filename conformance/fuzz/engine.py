@@ -140,7 +140,7 @@ class Fuzz:
         except _Leak as leak:
             raise leak.problem from None
         except CaseProblem as problem:
-            least = self._narrow(problem, run)
+            least = self._narrow(problem, run, fresh)
             self._keep(least)
             raise least from None
         finally:
@@ -167,7 +167,7 @@ class Fuzz:
         if fresh:
             self._end()
 
-    def _narrow(self, problem: CaseProblem, run: Callable[[Any, Any], int]) -> CaseProblem:
+    def _narrow(self, problem: CaseProblem, run: Callable[[Any, Any], int], fresh: bool) -> CaseProblem:
         """The problem of a still smaller example, where one that is generated fails in the same way."""
         if not self._narrowing or getattr(problem, "example", None) is None:
             return problem
@@ -180,6 +180,8 @@ class Fuzz:
                     return problem
                 try:
                     self._try(run, candidate)
+                    if fresh:
+                        self._end()
                 except _Leak:
                     continue
                 except CaseProblem as other:

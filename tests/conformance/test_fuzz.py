@@ -92,6 +92,20 @@ def test_steps_in_the_middle_of_a_plan_are_left_out() -> None:
     assert len(caught.value.example.plan) == 4  # type: ignore[attr-defined]
 
 
+def test_what_is_left_out_is_tried_on_fresh_processes_where_examples_end_the_connection() -> None:
+    engine, _ = fuzz(examples=100)
+
+    def fails_where_two_steps_are_large(session: Any, walk: Walk) -> int:
+        session.ran += 1
+        assert session.ran == 1, "a process whose connection an example has ended"
+        if sum(what > 100 for what, _ in walk.steps()) > 1:
+            raise Fault("two steps are over 100")
+        return 1
+
+    with pytest.raises(Fault):
+        engine.check(walks(60), fails_where_two_steps_are_large, fresh=True)
+
+
 def test_a_regression_is_not_made_smaller() -> None:
     walk = Walk(b"\x09\x00\x09\x00", ("",))
     engine, started = fuzz(regressions=(Regression("file", "case", walk),))

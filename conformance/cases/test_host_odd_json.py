@@ -22,8 +22,9 @@ def test_odd_arguments(fuzz_host: Fuzz) -> None:
         plan, texts = example
         for number, byte in enumerate(plan):
             text = texts[byte % len(texts)]
-            name = "echo" if repeats_a_key(text) else services[byte // len(texts) % len(services)]
-            sequence = host.call_raw(name, f"[{text}]".encode())
+            name = "add" if repeats_a_key(text) else services[byte // len(texts) % len(services)]
+            args = f"[{text},1]" if name == "add" else f"[{text}]"
+            sequence = host.call_raw(name, args.encode())
             if host.reply_or_end(sequence) is not None:
                 host.results(host.call("add", number, 2), number + 2)
                 continue

@@ -79,6 +79,20 @@ REALLY_CUT = 12
 """Of how many replies each piece is a read of its own; what is sent without waiting may be read with what follows."""
 
 
+def cut_and_sent(plugin: PluginSession, stream: bytes, cuts: list[int]) -> None:
+    """Send replies in pieces, each of them a read of its own up to the end of the last reply.
+
+    Who has all replies need not read the white space behind them before the next call.
+    """
+    end, at = len(stream.rstrip()), 0
+    for piece in pieces(stream, cuts):
+        at += len(piece)
+        if at < end:
+            plugin.deliver(piece)
+        else:
+            plugin.send(piece)
+
+
 @case("FUZ-02", generated=True)
 def test_framing(fuzz_plugin: Fuzz) -> None:
     """Replies in any spacing, order of keys and escapes, cut at any bytes and joined, mean the same."""
@@ -87,14 +101,7 @@ def test_framing(fuzz_plugin: Fuzz) -> None:
         tickets = [plugin.call() for _ in talk.turns()]
         for number, (ticket, written) in enumerate(zip(tickets, replies_of(talk), strict=True)):
             reply = in_place(written, plugin.request(ticket)["sequence"])
-            end, at = len(reply.rstrip()), 0
-            for piece in pieces(reply, talk.cuts) if number < REALLY_CUT else [reply]:
-                at += len(piece)
-                # Who has the whole reply need not read the white space behind it before the next call.
-                if at < end:
-                    plugin.deliver(piece)
-                else:
-                    plugin.send(piece)
+            cut_and_sent(plugin, reply, talk.cuts if number < REALLY_CUT else [])
         for ticket, (value, _) in zip(tickets, talk.turns(), strict=True):
             plugin.ok(ticket, value)
 
@@ -103,8 +110,7 @@ def test_framing(fuzz_plugin: Fuzz) -> None:
             tickets = [plugin.call(number, background=True) for number in range(len(window))]
             requests = by_number(plugin, len(window))
             stream = [in_place(written, requests[n]["sequence"]) for n, (written, _) in enumerate(window)]
-            for piece in pieces(b"".join(stream), talk.cuts):
-                plugin.deliver(piece)
+            cut_and_sent(plugin, b"".join(stream), talk.cuts)
             for ticket, (_, (value, _)) in zip(tickets, window, strict=True):
                 plugin.ok(ticket, value)
 

@@ -18,7 +18,7 @@ Who reads, when threads and loops use one connection:
 A call that is cancelled is forgotten: unless its message has been begun it is never sent, and a late reply is ignored.
 
 A message is written at once, the others of the same iteration of the loop together in the next one; where it went so
-the last time, the first one waits for them, too.
+the last time, the first one waits for them, too. Of very many some go ahead, so that the host is not idle meanwhile.
 
 What must hold under the mutex of the connection is called from any thread; all the rest runs in the loop's thread.
 """
@@ -45,6 +45,9 @@ __all__ = ["Port", "port_of"]
 
 READS = 8
 """How often a turn reads before the loop's other business gets its turn."""
+
+TOGETHER = 64
+"""How many calls of one iteration are collected at most, so that the host is not idle meanwhile."""
 
 _TURN = -1
 """The sequence of the calls that stand for turns; no real one has it."""
@@ -182,6 +185,8 @@ class Port:
         """Send a call, now or with others in the next iteration."""
         if self._flushing or self._busy:
             self._outgoing.append(call)
+            if len(self._outgoing) >= TOGETHER:
+                self._send_outgoing()
         else:
             self._send([call])
         self._started += 1
@@ -231,20 +236,22 @@ class Port:
         # Where many calls come in one iteration the first one waits for the others, next time.
         self._busy, self._started = self._started > 1, 0
         if self._outgoing:
-            calls = [call for call in self._outgoing if not (call.forgotten or call.future.done())]
-            self._outgoing.clear()
-            if calls:
-                try:
-                    self._send(calls)
-                except ConnectionLost:
-                    for call in calls:
-                        self._inbox.append(call)
-                    self._deliver()
-                    return
+            self._send_outgoing()
         if self._is_free():
             if self._must_watch():
                 self._take_turn()
             self._glancing.begin()
+
+    def _send_outgoing(self) -> None:
+        calls = [call for call in self._outgoing if not (call.forgotten or call.future.done())]
+        self._outgoing.clear()
+        if not calls:
+            return
+        try:
+            self._send(calls)
+        except ConnectionLost:
+            self._inbox.extend(calls)
+            self._deliver()
 
     def _forget(self, call: Awaited) -> None:
         connection = self.connection

@@ -64,11 +64,11 @@ def test_requests_of_one_iteration_leave_together(host: PipeHost, run: Run) -> N
     host.echo()
 
     async def main() -> None:
-        for size in (16, 16, 1, 1, 2):
+        for size in (16, 16, 1, 1, 2, 150):
             await asyncio.gather(*(acall(connection, number) for number in range(size)))
 
     run(main())
-    assert written == [1, 15, 16, 1, 1, 1, 1]
+    assert written == [1, 15, 16, 1, 1, 1, 1, 64, 64, 22]
 
 
 def test_big_messages_both_ways_at_once(host: PipeHost, run: Run) -> None:

@@ -167,7 +167,7 @@ func callers(t told) (interface{}, error) {
 		group.Add(1)
 		go func() {
 			defer group.Done()
-			for made := int64(0); time.Now().Before(end); made++ {
+			for made := int64(0); made == 0 || time.Now().Before(end); made++ {
 				if err := expectSum(index, made); err != nil {
 					failures <- err
 					return

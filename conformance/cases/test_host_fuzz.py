@@ -34,7 +34,7 @@ def services(fuzz: Fuzz) -> set[str]:
 
 def echoed(have: set[str]) -> st.SearchStrategy[Type]:
     """Types for which the host has an ``echo_T``: scalars, and lists, maps and optionals of them where they exist."""
-    scalars: list[Type] = [name for name in SCALARS if name in ("any",) or f"echo_{name}" in have]
+    scalars = values.edgy_first(name for name in SCALARS if name in ("any",) or f"echo_{name}" in have)
     nested: list[Type] = [
         {kind: of}
         for kind in ("list", "map", "optional")

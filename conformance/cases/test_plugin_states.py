@@ -155,7 +155,8 @@ class PluginModel:
         self._put("reply to nobody", UNKNOWN - how, reply=["nobody"], ok=True)
 
     def send(self, how: int) -> None:
-        if how % 3 == 0 and len(self.unsent) > 1:
+        # Nobody has to read while nothing is outstanding.
+        if how % 3 == 0 and len(self.unsent) > 1 and (self.open or self.arriving):
             at = 1 + how * 31 % (len(self.unsent) - 1)
             self.story.append(f"all of it is sent, cut after {at} bytes")
             first, rest = self.unsent[:at], self.unsent[at:]

@@ -87,8 +87,8 @@ class Batch:
         count = len(self.pool)
         sizes = [item.size for item in self.pool]
         size = 0
-        for place, byte in enumerate(self.plan):
-            one, two = byte % count, (byte // count + place) % count
+        for byte in self.plan:  # by the byte alone: a step that is left out changes no other, and signatures are few
+            one, two = byte % count, byte // (4 * count) % count
             size += sizes[one] + sizes[two]
             if found and size > MOST:
                 break
@@ -122,7 +122,7 @@ def typed(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Typed]:
 
 def batches(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Batch]:
     """Batches of values of these types."""
-    pool = st.lists(typed(types), min_size=1, max_size=POOL).map(tuple)
+    pool = st.lists(typed(types), min_size=3, max_size=POOL).map(tuple)
     return planned(lambda plan, values: Batch(values, plan), PLAN, pool)
 
 

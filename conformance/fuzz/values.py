@@ -6,6 +6,7 @@ import base64
 import functools
 import math
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import strategies as st
@@ -155,13 +156,19 @@ def of_type(of: Type) -> st.SearchStrategy[Any]:
     return st.none() | of_type(inner)
 
 
+def edgy_first(names: Iterable[str]) -> list[Type]:
+    """The types with the most edges first: what comes first is drawn by far the most often."""
+    edgy = ("int64", "string", "float64")
+    return sorted(names, key=lambda name: edgy.index(name) if name in edgy else len(edgy))
+
+
 @functools.cache
 def types(declared: tuple[str, ...], *, depth: int = 2) -> st.SearchStrategy[Type]:
     """Types that a testee with these declared scalar types takes, nested up to ``depth`` constructors.
 
     An optional of an optional, of an any or of a raw says nothing that the inner type does not say, and is left out.
     """
-    scalars: list[Type] = [*declared]
+    scalars: list[Type] = edgy_first(declared)
     found: st.SearchStrategy[Type] = st.sampled_from(scalars)
     if declared == ("any",):
         return found

@@ -22,7 +22,7 @@ PATIENCE = 5
 """Seconds for each wait: much for an answer, and little enough where there are dozens that never come."""
 
 SEED = 1
-"""What generated cases draw where their failures are listed: another seed may show another of a package's defects first."""
+"""What generated cases draw where failures are listed: another seed may show another of a package's defects first."""
 
 HANGING = 8
 """Processes for a testee most of whose failures are idle waits."""
@@ -41,6 +41,11 @@ def suite(tmp_path: Path, testee: str, *options: object, expect: int, workers: i
     assert done.returncode == expect, f"{shlex.join(words)}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
     report: Report = json.loads(file.read_text(encoding="utf-8"))
     return report
+
+
+def known(file: Path) -> tuple[object, ...]:
+    """The options of a run whose failures are listed in a file."""
+    return "--known-failures", file, "--seed", SEED
 
 
 def check_known(report: Report, file: Path) -> None:
@@ -110,7 +115,7 @@ VEINMIND_DEFECTS = {
 def test_go_conforms_but_for_what_is_known(tmp_path: Path, go_testee: str) -> None:
     """The whole suite on the Go package: every failure is a known one, and every known one fails."""
     file = KNOWN / "libveinmind-go.toml"
-    report = suite(tmp_path, go_testee, "--known-failures", file, "--seed", SEED, expect=ExitCode.CONFORMS, workers=HANGING)
+    report = suite(tmp_path, go_testee, *known(file), expect=ExitCode.CONFORMS, workers=HANGING)
     check_known(report, file)
     check_named(report, GO_DEFECTS, ("xfailed",))
 
@@ -119,7 +124,7 @@ def test_go_conforms_but_for_what_is_known(tmp_path: Path, go_testee: str) -> No
 def test_veinmind_conforms_but_for_what_is_known(tmp_path: Path, veinmind_testee: str) -> None:
     """The whole suite on the PyPI package: every failure is a known one, and every known one fails."""
     file = KNOWN / "veinmind.toml"
-    report = suite(tmp_path, veinmind_testee, "--known-failures", file, "--seed", SEED, expect=ExitCode.CONFORMS, workers=4)
+    report = suite(tmp_path, veinmind_testee, *known(file), expect=ExitCode.CONFORMS, workers=4)
     check_known(report, file)
     check_named(report, VEINMIND_DEFECTS, ("xfailed",))
 

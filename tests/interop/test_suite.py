@@ -6,13 +6,13 @@ import json
 import shlex
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance.case import matches
+from conformance.known import KnownFailures
 from conformance.outcomes import ExitCode
 from tests.interop.tools import ROOT
 
@@ -54,14 +54,14 @@ def check_known(report: Report, file: Path) -> None:
     Some are listed for ways of connecting over which a usual run has a selection of the cases only.
     """
     idle = []
-    for entry in tomllib.loads(file.read_text(encoding="utf-8"))["failure"]:
+    for entry in KnownFailures.load([str(file)]).entries:
         outcomes = [
             row["outcome"]
             for row in report["results"]
-            if matches(entry["case"], row["case"]) and entry.get("scheme") in (None, row["scheme"])
+            if matches(entry.case, row["case"]) and row["scheme"] in (entry.schemes or (row["scheme"],))
         ]
         if outcomes and "xfailed" not in outcomes:
-            idle.append(entry["case"])
+            idle.append(entry.case)
     assert not idle, f"{file.name} lists cases that did not fail: {idle}"
 
 

@@ -30,6 +30,7 @@ TEXTS = {
     "non-ASCII": "naïve 日本語",
     "outside the BMP": "😀\U00010000\U0010ffff",
     "line separators": "\u2028\u2029\ufeff\ufffd",
+    "noncharacters": "\ufdd0\ufffe\uffff\U0001fffe\U0010ffff",
     "combining, not normalised": "e\u0301 \u00e9",
 }
 

@@ -219,13 +219,9 @@ class Dispatcher:
             if baton is not seen:
                 seen, quiet = baton, 0
             elif baton:
-                service = self._inline
-                try:
-                    baton.pop()
-                except IndexError:
-                    continue
-                self._take_over(service)
-                return
+                if self._take_over(baton, self._inline):
+                    return
+                continue
             else:
                 quiet += 1
             if quiet < QUIET_TICKS:
@@ -238,13 +234,20 @@ class Dispatcher:
             self._asleep = False
             quiet = 0
 
-    def _take_over(self, service: Service | None) -> None:
+    def _take_over(self, baton: list[None], service: Service | None) -> bool:
+        """Read from now on, to the end; return False at once where the leader has come back in time."""
         with self._lock:
+            try:
+                baton.pop()
+            except IndexError:
+                return False
+            # Under the same lock, since the old leader looks whether there is room for it among the workers.
             self._threads += 1
         if service is not None:
             service.disappoint()
         self._spawn(self._watch, "sentinel")
         self._lead()
+        return True
 
     def _ring(self) -> None:
         self._asleep = False
@@ -262,11 +265,11 @@ class Dispatcher:
                 self._await(service, request)
                 return
             self._queue.append((service, request))
+            if self._threads - self._idle >= self._max_running:
+                return
             if self._idle:
                 self._idle -= 1
                 self._work_there.notify()
-                return
-            if self._threads >= self._max_running:
                 return
             self._threads += 1
         self._spawn(self._first_work, "worker")
@@ -281,6 +284,10 @@ class Dispatcher:
             with self._lock:
                 if self._starved:
                     self._room.notify()
+                if self._threads - self._idle > self._max_running:
+                    # A leader that was taken over from, and as many calls as are allowed run without it.
+                    self._threads -= 1
+                    return
                 while not self._queue:
                     if self._over:
                         self._threads -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -10,11 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import Raw
 
 from plugsvc.host.calls import FIRST_PENALTY, QUICK_SECONDS, Service
-from plugsvc.host.dispatch import MAX_IDLE
+from plugsvc.host.channel import Channel
+from plugsvc.host.dispatch import MAX_IDLE, Dispatcher
+from plugsvc.host.outbox import Outbox
 from plugsvc.host.registry import Registry
 from plugsvc.marshal import Signature
+from plugsvc.wire import Request
 
 from .conftest import PATIENCE, Peer
 
@@ -132,6 +137,52 @@ def test_leaders_that_were_taken_over_from_do_not_pile_up(registry: Registry, co
     while len(more := set(threading.enumerate()) - before) > MAX_IDLE + 2:  # and a leader and a sentinel
         assert time.monotonic() < deadline, sorted(thread.name for thread in more)
         peer.call("quick")
+
+
+def test_a_leader_that_lost_the_reading_does_not_work_beyond_the_bound() -> None:
+    """It may lose it while it runs nothing, only held up on a busy machine; then as many others as allowed may run."""
+    wait = service_of_function()
+    wait.disappoint()
+    over, release, taken = threading.Event(), threading.Event(), threading.Event()
+    running = threading.Semaphore(0)
+    leaders: list[threading.Thread] = []
+
+    def run() -> int:
+        running.release()
+        release.wait(PATIENCE)
+        return 0
+
+    def read() -> list[Request] | None:
+        leaders.append(threading.current_thread())
+        if len(leaders) == 1:
+            return [Request(sequence=number, args=Raw(b"[]")) for number in range(1, 5)]
+        taken.set()
+        over.wait(PATIENCE)
+        return None
+
+    def lookup(request: Request) -> Service:
+        if request.sequence == 4:
+            assert taken.wait(PATIENCE)
+        return wait
+
+    wait.function = run
+    channel = Channel.of_descriptors(*os.pipe())
+    dispatcher = Dispatcher(read, lookup, Outbox(channel), lambda error: None, max_running=2)
+    try:
+        dispatcher.start()
+        assert taken.wait(PATIENCE)
+        for _ in range(2):
+            assert running.acquire(timeout=PATIENCE)
+        leaders[0].join(PATIENCE)
+        assert not leaders[0].is_alive()
+        assert not running.acquire(blocking=False), "a third call runs"
+    finally:
+        release.set()
+    for _ in range(2):
+        assert running.acquire(timeout=PATIENCE), "the calls that waited are left lying"
+    over.set()
+    dispatcher.stop()
+    channel.close()
 
 
 def service_of_function() -> Service:

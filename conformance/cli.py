@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +24,7 @@ from conformance.drive.capabilities import TesteeError
 from conformance.drive.ways import WAYS
 from conformance.fuzz.engine import CAMPAIGN
 from conformance.launch import LaunchError, launch
+from conformance.leavings import temporary_files_kept_together
 from conformance.mutants import BankError, Mutant, Verdict, load_bank, try_all, try_mark, try_mutant, unguarded
 from conformance.outcomes import ExitCode
 from conformance.prepare import prepare
@@ -51,12 +54,19 @@ def _fail(message: str, code: int) -> int:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="plugsvc-conformance")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Tell whether an implementation of the host-plugin service protocol is right.
 
     Exit status: 0 conforms; 1 a MUST failed or a known failure passed; 2 usage; 3 a testee could not be run or the
     harness failed; 4 nothing was run; 130 interrupted.
     """
+    context.with_resource(temporary_files_kept_together())
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # As Ctrl-C: what was started is ended, and what was found is shown. One that is ignored stays so (nohup).
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+            context.call_on_close(partial(signal.signal, number, signal.SIG_DFL))
 
 
 def _selection(command: F) -> F:

@@ -7,6 +7,7 @@ and does nothing unless cases of the suite are collected.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,6 +95,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Controller(), "conformance-controller")
     wants = [*config.args, *(str(path) for path in config.option.testee)]
     if config.option.conformance_plan or any(arg.split("::")[0].startswith("conformance") for arg in wants):
+        if not config.option.conformance_plan and not hasattr(config, "workerinput"):  # else done where it was started
+            from conformance.leavings import temporary_files_kept_together
+
+            files = ExitStack()
+            files.enter_context(temporary_files_kept_together())
+            config.add_cleanup(files.close)
         _runner(config)
 
 

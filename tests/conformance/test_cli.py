@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -216,6 +217,23 @@ def test_the_same_run_by_pytest(tmp_path: Path) -> None:
     )
     assert refused.returncode == 3
     assert "/no/such/testee: no such file" in refused.stdout + refused.stderr
+
+
+@pytest.mark.parametrize("start", [["-m", "conformance.cli", "run"], ["-m", "pytest", "--pyargs", "conformance"]])
+def test_nothing_is_left_in_the_file_system(start: list[str], tmp_path: Path, temporary: Path) -> None:
+    """A host that is killed leaves its pipes lying, and the suite kills many."""
+    words = ["--side", "host", "--bind", "fifo", "--case", "host/ends/running-service-after-kill"]
+    done = subprocess.run(
+        [sys.executable, *start, *words],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert not list(temporary.iterdir())
 
 
 def test_cases_that_are_over_hold_nothing() -> None:

@@ -45,7 +45,15 @@ def test_the_progress_display_counts_and_ends_in_the_table(terminal: list[pexpec
     assert child.exitstatus == 0
 
 
-def test_ctrl_c_ends_a_run_with_one_line_and_130(terminal: list[pexpect.spawn[str]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_an_interrupt_ends_a_run_with_one_line_and_130(
+    terminal: list[pexpect.spawn[str]],
+    tmp_path: Path,
+    temporary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(temporary))
     hangs = """
     for line in sys.stdin:
         order = json.loads(line)
@@ -68,11 +76,16 @@ def test_ctrl_c_ends_a_run_with_one_line_and_130(terminal: list[pexpect.spawn[st
     )
     child = spawn(terminal, "-m", "conformance.cli", *words)
     child.expect("0/1")
-    child.sendintr()
+    if number == signal.SIGINT:
+        child.sendintr()
+    else:
+        child.kill(number)
     child.expect("plugsvc-conformance: interrupted after 0 of 1 cases")
     child.expect(pexpect.EOF)
     child.wait()
     assert child.exitstatus == 130
+    # It has ended what it had started before, for that uses this folder.
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_plugin_at_a_prompt_is_unhosted_and_works_by_itself(

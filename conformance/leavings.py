@@ -26,6 +26,7 @@ def temporary_files_kept_together() -> Iterator[str]:
     before = os.environ.get("TMPDIR")
     place = None if len(os.fsencode(tempfile.gettempdir())) <= _LONGEST or not os.path.isdir("/tmp") else "/tmp"
     with tempfile.TemporaryDirectory(prefix="conformance-", dir=place, ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o711)  # cases about other users have those pass through
         os.environ["TMPDIR"] = folder
         tempfile.tempdir = None  # looked up anew
         try:

@@ -47,7 +47,7 @@ EVERYWHERE = (
     "host/openers/interrupted-while-writing[stop and continuation]",
     "host/openers/sipped",
     "host/openers/nobody-reads",
-    "host/openers/closed-with-replies-unread[113]",
+    "host/openers/closed-with-a-reply-unread[113]",
     "host/openers/gone-before-first-byte[killed]",
     "host/openers/inherited-descriptors",
     "host/openers/idle[while a service sleeps]",

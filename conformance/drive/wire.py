@@ -219,11 +219,12 @@ class WireEnd:
         going = [(name, end) for name, wanted, end in ends if wanted and name in self._open]
         if not self.halves and going:
             self._drain()
+        self._open -= {name for name, _ in going}
         for name, end in going:
-            self._open.discard(name)
             self.note(f"the suite closes its {name} end")
             if end is not None:
                 if self._open and self._kind in ("socket", "tcp"):
+                    # Only where the other end stays: closed as a whole with something unread, a socket is reset.
                     _shut(end.fd)
                 self._pump.release(end)
         deadline = time.monotonic() + 1.0

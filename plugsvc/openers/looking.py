@@ -41,8 +41,10 @@ class Looking:
 
     def until(self, ready: Callable[[], object]) -> bool:
         """Look for a short while, or not at all; return whether `ready` came true."""
-        if self._pause or not self._enabled:
-            self._pause -= self._pause > 0
+        if not self._enabled:
+            return False
+        if self._pause:
+            self._pause -= 1
             return False
         before = monotonic()
         found = _look(ready, before + SPAN)

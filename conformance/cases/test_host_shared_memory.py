@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import case
-from conformance.drive.rings import CONSUMER_WAITS, HEAD, TAIL
+from conformance.drive.rings import CONSUMER_WAITS, HEAD, PRODUCER_WAITS, TAIL
 from conformance.outcomes import Fault
 
 SHM = ("shm",)
@@ -40,10 +40,19 @@ def test_woken_for_bytes(host: Any) -> None:
 
 @case("OPN-29", on=SHM)
 def test_woken_for_room(host: Any) -> None:
-    """Requests and replies several times as large as the ring pass, also when the plugin pauses in reading."""
-    text = "y" * (4 * host.bridge.memory.capacity["requests"])
-    host.results(host.call("echo", text), text)
-    size = 4 * host.bridge.memory.capacity["replies"]
+    """Requests and replies several times as large as the ring pass, also when host or plugin pause in reading."""
+    memory = host.bridge.memory
+    text = "y" * (4 * memory.capacity["requests"])
+    host.goes_on()
+    host.child.send_signal("SIGSTOP")
+    sequence = host.call_raw("echo", b'["%s"]' % text.encode(), wait=False)
+    # Then the host is the only one who can wake the plugin; one that reads in time would never have to.
+    waits = memory.word("requests", PRODUCER_WAITS)
+    asleep = host.look_for(lambda: bool(memory.words[waits]))
+    host.child.send_signal("SIGCONT")
+    assert asleep, "the suite's plugin does not wait for room in a full ring"
+    host.results(sequence, text)
+    size = 4 * memory.capacity["replies"]
     for paused in (False, True):
         host.wire.hold(paused)
         sequence = host.call("blob", size)

@@ -309,7 +309,7 @@ def test_a_host_that_dies(program: Write, where: Path) -> None:
             with open(sys.argv[-1], "w") as report:
                 report.write(repr(end))
             os._exit(0)
-        signal.pause()
+        os.wait()  # so that it is there as long as needed, and no longer
     """)
     report = where.with_name("report")
     os.mkfifo(report)

@@ -138,5 +138,10 @@ def catalogue() -> dict[str, Case]:
 
 def matches(pattern: str, case_id: str) -> bool:
     """Whether a pattern (``*`` and ``?`` are wild, all else is literal) names a case or one of its variants."""
-    regex = "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
-    return re.fullmatch(regex, case_id) is not None or re.fullmatch(regex, case_id.partition("[")[0]) is not None
+    fits = _regex(pattern).fullmatch
+    return fits(case_id) is not None or fits(case_id.partition("[")[0]) is not None
+
+
+@functools.cache
+def _regex(pattern: str) -> re.Pattern[str]:
+    return re.compile("".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern))

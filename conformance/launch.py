@@ -27,6 +27,9 @@ class LaunchError(Exception):
 class Launched:
     """A running pytest; iterate over its events, then ask for its `exit_code`."""
 
+    PATIENCE = 10.0
+    """Seconds that it has to end in order after an interrupt."""
+
     def __init__(self, process: subprocess.Popen[bytes] | Forked, events: int, output: Path) -> None:
         self._process = process
         self._events = events
@@ -59,7 +62,7 @@ class Launched:
         printed = self._output.read_text(encoding="utf-8", errors="replace").strip()
         return printed or f"pytest ended with {self._process.returncode} and printed nothing"
 
-    def stop(self, patience: float = 10.0) -> None:
+    def stop(self, patience: float = PATIENCE) -> None:
         """End it now: an interrupt, so that pytest ends what it has started, and death if that takes too long."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
@@ -117,7 +120,13 @@ def _started(words: Sequence[str], output: int, events: int) -> subprocess.Popen
         pass_fds=[events],
         env=_environment(),
         start_new_session=True,  # Ctrl-C is ours: pytest gets exactly one interrupt, from `stop`
+        preexec_fn=_heed_interrupts,
     )
+
+
+def _heed_interrupts() -> None:
+    # Who was started in the background of a shell ignores them, and would hand that down, to testees as well.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _forked(words: Sequence[str], output: int, events: int) -> Forked:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
 
+from conformance.launch import Launched
 from tests.conformance import bad_testees
 
 ONE_CASE = ("--case", "plugin/requests/call", "--scheme", "file", "--timeout", "100", "-n", "0")
@@ -45,13 +47,18 @@ def test_the_progress_display_counts_and_ends_in_the_table(terminal: list[pexpec
     assert child.exitstatus == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    ("number", "background"),
+    [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGHUP, False), (signal.SIGTERM, True)],
+    ids=["SIGINT", "SIGTERM", "SIGHUP", "SIGTERM in the background"],
+)
 def test_an_interrupt_ends_a_run_with_one_line_and_130(
     terminal: list[pexpect.spawn[str]],
     tmp_path: Path,
     temporary: Path,
     monkeypatch: pytest.MonkeyPatch,
     number: signal.Signals,
+    background: bool,
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(temporary))
     hangs = """
@@ -61,21 +68,15 @@ def test_an_interrupt_ends_a_run_with_one_line_and_130(
             print(json.dumps({"id": order["id"], "unsupported": "unknown op"}), flush=True)
 """
     command = bad_testees.write(tmp_path, bad_testees.manifest(), hangs)
-    words = (
-        "run",
-        "--testee",
-        command,
-        "--case",
-        "plugin/requests/call",
-        "--scheme",
-        "file",
-        "--timeout",
-        "100",
-        "-n",
-        "0",
-    )
-    child = spawn(terminal, "-m", "conformance.cli", *words)
+    if background:
+        # As a shell does; the tests themselves may have been started so.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        child = spawn(terminal, "-m", "conformance.cli", "run", "--testee", command, *ONE_CASE)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     child.expect("0/1")
+    began = time.monotonic()
     if number == signal.SIGINT:
         child.sendintr()
     else:
@@ -84,8 +85,9 @@ def test_an_interrupt_ends_a_run_with_one_line_and_130(
     child.expect(pexpect.EOF)
     child.wait()
     assert child.exitstatus == 130
-    # It has ended what it had started before, for that uses this folder.
+    # It has ended what it had started before, for that uses this folder; and in order, not by force.
     assert list(temporary.iterdir()) == []
+    assert time.monotonic() - began < Launched.PATIENCE
 
 
 def test_a_plugin_at_a_prompt_is_unhosted_and_works_by_itself(

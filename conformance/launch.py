@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from conformance.forked import Forked
 from conformance.settings import Plan
 
 _PACKAGE = Path(conformance.__file__).parent
+HEEDING = 500
+"""Milliseconds after which a wait for events looks for an interrupt."""
 
 
 class LaunchError(Exception):
@@ -38,13 +41,12 @@ class Launched:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The rows, as they come."""
-        with os.fdopen(self._events, encoding="utf-8") as lines:
-            for line in lines:
-                event = json.loads(line)
-                if event.pop("event") == "finish":
-                    self.finished = event
-                else:
-                    yield event
+        for line in _lines(self._events):
+            event = json.loads(line)
+            if event.pop("event") == "finish":
+                self.finished = event
+            else:
+                yield event
 
     def exit_code(self) -> int:
         """The exit status of the run.
@@ -104,6 +106,26 @@ def launch(plan: Plan, *, workers: str = "0", extra: Sequence[str] = (), fork: b
             yield launched
         finally:
             launched.stop()
+
+
+def _lines(descriptor: int) -> Iterator[bytes]:
+    """The lines that come on a descriptor, to its end; then it is closed.
+
+    An interrupt does not wake a read that begins just after it was noted, nor one where another thread was chosen to
+    note it; so no wait is long, and between two of them Python does what the interrupt asks for.
+    """
+    ready = select.poll()
+    ready.register(descriptor, select.POLLIN)
+    begun = b""
+    with os.fdopen(descriptor, "rb", buffering=0) as events:
+        while True:
+            if not ready.poll(HEEDING):
+                continue
+            data = events.read(1 << 16)
+            if not data:
+                return
+            *lines, begun = (begun + data).split(b"\n")
+            yield from lines
 
 
 def _environment() -> dict[str, str]:

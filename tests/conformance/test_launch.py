@@ -1,0 +1,72 @@
+"""Reading what a run tells, as long as it takes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from conformance.launch import _lines
+
+
+class Noted(Exception):
+    """Raised by the handler of the signal."""
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[threading.Event]:
+    """SIGUSR1 raises Noted in the main thread, but another thread is given it, once the event is set."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        raise Noted
+
+    def send() -> None:
+        blocked.wait()
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    blocked = threading.Event()
+    before = signal.signal(signal.SIGUSR1, handler)
+    thread = threading.Thread(target=send)
+    thread.start()  # before the signal is blocked, which threads inherit
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    yield blocked
+    blocked.set()
+    thread.join()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_an_interrupt_that_wakes_no_read_is_heeded(elsewhere: threading.Event) -> None:
+    read_end, write_end = os.pipe()
+    end = threading.Timer(20, os.close, [write_end])  # so that it fails, and does not hang
+    end.start()
+
+    def wait() -> None:
+        elsewhere.set()
+        list(_lines(read_end))
+
+    try:
+        with pytest.raises(Noted):
+            wait()
+        assert end.is_alive()
+    finally:
+        end.cancel()
+        end.join()
+    os.close(write_end)
+
+
+def test_lines_come_whole_and_what_is_cut_off_is_none() -> None:
+    read_end, write_end = os.pipe()
+    lines = _lines(read_end)
+    os.write(write_end, b"one\ntw")
+    assert next(lines) == b"one"
+    os.write(write_end, b"o\nthr")
+    assert next(lines) == b"two"
+    os.close(write_end)
+    assert list(lines) == []
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(read_end)

@@ -25,7 +25,7 @@ from conformance.drive.ways import WAYS
 from conformance.fuzz.engine import CAMPAIGN
 from conformance.launch import LaunchError, launch
 from conformance.leavings import temporary_files_kept_together
-from conformance.mutants import BankError, Mutant, Verdict, load_bank, try_all, try_mark, try_mutant, unguarded
+from conformance.mutants import SEED, BankError, Mutant, Verdict, load_bank, try_all, try_mark, try_mutant, unguarded
 from conformance.outcomes import ExitCode
 from conformance.prepare import prepare
 from conformance.report.live import Live, show_end
@@ -253,6 +253,7 @@ def _explain_case(case: Case) -> None:
 @click.option("--only", multiple=True, metavar="GLOB", help="These mutants only.")
 @click.option("-n", "workers", type=click.IntRange(1), metavar="N", help="Mutants at a time (default: one a core).")
 @click.option("--timeout", type=click.FloatRange(0.1), default=4.0, show_default=True, metavar="S")
+@click.option("--seed", type=int, default=SEED, show_default=True, metavar="N", help="Seed of the generated cases.")
 @click.option("--quick", is_flag=True, help="Stop at the first case that catches a mutant; say nothing of the others.")
 @click.option("--marks", is_flag=True, help="Check the marks instead: that all other cases pass on a marked mutant.")
 @click.option("--table", metavar="F", help="Write the score as a table in Markdown.")
@@ -261,6 +262,7 @@ def mutants(
     only: tuple[str, ...],
     workers: int | None,
     timeout: float,
+    seed: int,
     quick: bool,
     marks: bool,
     table: str | None,
@@ -283,8 +285,8 @@ def mutants(
     chosen = [m for m in everything if not only or any(matches(pattern, m.id) for pattern in only)]
     try:
         if marks:
-            sys.exit(_check_marks([mutant for mutant in chosen if mutant.only], workers, timeout))
-        verdicts = try_all(chosen, try_mutant, workers=workers, timeout=timeout, told=_tell, stop=quick)
+            sys.exit(_check_marks([mutant for mutant in chosen if mutant.only], workers, timeout, seed))
+        verdicts = try_all(chosen, try_mutant, workers=workers, timeout=timeout, told=_tell, seed=seed, stop=quick)
     except KeyboardInterrupt:
         sys.exit(_fail("interrupted", INTERRUPTED))
     click.echo("\n" + "\n".join(score_lines(verdicts)))
@@ -304,7 +306,7 @@ def _tell(verdict: Verdict) -> None:
     click.echo(f"{mark} {verdict.mutant.id}: {verdict.problem or by or verdict.mutant.what}")
 
 
-def _check_marks(marked: list[Mutant], workers: int | None, timeout: float) -> ExitCode:
+def _check_marks(marked: list[Mutant], workers: int | None, timeout: float, seed: int) -> ExitCode:
     if not marked:
         return ExitCode(_fail("no mutant of these is marked", ExitCode.NOTHING_RUN))
 
@@ -315,7 +317,7 @@ def _check_marks(marked: list[Mutant], workers: int | None, timeout: float) -> E
         says = verdict.problem or (f"also found by {others}" if found else rest)
         click.echo(f"{'WRONG ' if found or verdict.problem else 'holds '} only {mutant.only}: {mutant.id}: {says}")
 
-    verdicts = try_all(marked, try_mark, workers=workers, timeout=timeout, told=told)
+    verdicts = try_all(marked, try_mark, workers=workers, timeout=timeout, told=told, seed=seed)
     wrong = any(verdict.failed or verdict.problem for verdict in verdicts)
     return ExitCode.NONCONFORMING if wrong else ExitCode.CONFORMS
 

@@ -45,6 +45,9 @@ MARKS: dict[str, Callable[[Case], bool]] = {
 }
 """What a mutant can be marked with, and which cases are of that kind: all others must pass on it."""
 
+SEED = 1
+"""Of the generated cases, where none is asked for: the score is the same each time, with one version of hypothesis."""
+
 
 class BankError(Exception):
     """A bank that cannot be read, or a mutant that cannot be made; one line."""
@@ -182,9 +185,10 @@ def cases_for(mutant: Mutant) -> list[Case]:
     return [case for case in found if not mutant.cases or case.id in mutant.cases]
 
 
-def try_mutant(mutant: Mutant, *, timeout: float, fork: bool = False, stop: bool = True) -> Verdict:
+def try_mutant(mutant: Mutant, *, timeout: float, seed: int = SEED, fork: bool = False, stop: bool = True) -> Verdict:
     """Run the cases that are to catch the mutant, and see whether they do; ``fork`` as for `launch`.
 
+    ``seed`` is that of the generated cases, which are to find it by any.
     ``stop`` runs no more of them after the first that does, where one requirement is named.
     """
     verdict = Verdict(mutant)
@@ -193,20 +197,23 @@ def try_mutant(mutant: Mutant, *, timeout: float, fork: bool = False, stop: bool
         if not any(id_ in case.requirements for case in cases):
             verdict.problem = f"no case of the {mutant.side} side checks {id_}"
             return verdict
-    _run(verdict, cases, timeout=timeout, fork=fork, extra=["-x"] if stop and len(mutant.catches) == 1 else [])
+    extra = ["-x"] if stop and len(mutant.catches) == 1 else []
+    _run(verdict, cases, timeout=timeout, seed=seed, fork=fork, extra=extra)
     return verdict
 
 
-def try_mark(mutant: Mutant, *, timeout: float, fork: bool = False) -> Verdict:
+def try_mark(mutant: Mutant, *, timeout: float, seed: int = SEED, fork: bool = False) -> Verdict:
     """Run all cases of the side that are not of the kind the mutant is marked with: what fails contradicts it."""
     verdict = Verdict(mutant)
     of_the_kind = MARKS[mutant.only]
     others = [case for case in catalogue().values() if case.side is mutant.side and not of_the_kind(case)]
-    _run(verdict, others, timeout=timeout, fork=fork)
+    _run(verdict, others, timeout=timeout, seed=seed, fork=fork)
     return verdict
 
 
-def _run(verdict: Verdict, cases: Sequence[Case], *, timeout: float, fork: bool, extra: Sequence[str] = ()) -> None:
+def _run(
+    verdict: Verdict, cases: Sequence[Case], *, timeout: float, seed: int, fork: bool, extra: Sequence[str] = ()
+) -> None:
     """Run these cases on the mutant, and note what they say in the verdict."""
     mutant = verdict.mutant
     settings = Settings(
@@ -217,7 +224,7 @@ def _run(verdict: Verdict, cases: Sequence[Case], *, timeout: float, fork: bool,
         cases=tuple(case.id for case in cases),
         timeout=timeout,
         scale=0.05,
-        seed=1,
+        seed=seed,
     )
     try:
         with planted(mutant) as (command, env):

@@ -11,7 +11,7 @@ from conformance.drive.host import HostSession
 from conformance.fuzz import values
 from conformance.fuzz.batches import Batch, batches, enclosed, plans, safe_as_any
 from conformance.fuzz.engine import Fuzz
-from conformance.fuzz.styles import DAMAGE, PLACE, Damage, Talk, in_place, pieces, talks
+from conformance.fuzz.styles import DAMAGE, PLACE, Damage, Talk, in_pieces, in_place, talks
 from conformance.oracle import strict
 from conformance.oracle.values import SCALARS, Type, type_name
 from conformance.outcomes import Fault, Unsupported
@@ -32,16 +32,21 @@ def services(fuzz: Fuzz) -> set[str]:
         session.close()
 
 
+def scalars(have: set[str]) -> list[str]:
+    """The scalar types for which the host has an ``echo_T``; ``echo`` is that of untyped values."""
+    return [name for name in SCALARS if name == "any" or f"echo_{name}" in have]
+
+
 def echoed(have: set[str]) -> st.SearchStrategy[Type]:
     """Types for which the host has an ``echo_T``: scalars, and lists, maps and optionals of them where they exist."""
-    scalars = values.edgy_first(name for name in SCALARS if name in ("any",) or f"echo_{name}" in have)
+    plain = values.edgy_first(scalars(have))
     nested: list[Type] = [
         {kind: of}
         for kind in ("list", "map", "optional")
-        for of in scalars
+        for of in plain
         if f"echo_{kind}_{of}" in have and not (kind == "optional" and of in ("any", "raw"))
     ]
-    return st.sampled_from(scalars + scalars + nested)  # a scalar is tried inside of the others, too
+    return st.sampled_from(plain + plain + nested)  # a scalar is tried inside of the others, too
 
 
 def plan_calls(batch: Batch, have: set[str]) -> list[tuple[str, list[Any], list[tuple[Type, Any]]]]:
@@ -80,7 +85,7 @@ def test_values(fuzz_host: Fuzz) -> None:
             host.results(first + i, *[value for _, value in results], types=[of for of, _ in results])
         return len(calls)
 
-    fuzz_host.check(batches(echoed(have)), run)
+    fuzz_host.check(batches(echoed(have), scalars(have)), run)
 
 
 def stream_of(talk: Talk, first: int) -> list[bytes]:
@@ -96,13 +101,13 @@ def test_framing(fuzz_host: Fuzz) -> None:
     def run(host: Any, talk: Talk) -> int:
         turns = talk.turns()
         first = host.reserve(len(turns))
-        for piece in pieces(b"".join(stream_of(talk, first)), talk.cuts, most=256):
+        for piece in in_pieces(stream_of(talk, first), talk.cuts):
             host.deliver(piece)
         for i, (value, _) in enumerate(turns):
             host.results(first + i, value)
         return len(turns)
 
-    fuzz_host.check(talks(256), run)
+    fuzz_host.check(talks(96), run)
 
 
 FAILING = {"fail": 1, "fail_after": 2, "panic": 1}
@@ -133,7 +138,7 @@ def test_errors(fuzz_host: Fuzz) -> None:
                     raise Fault("another error text than the service failed with", expected=repr(text), seen=repr(came))
         return len(steps)
 
-    fuzz_host.check(st.tuples(plans(), st.lists(values.TEXT, min_size=1, max_size=8)), run)
+    fuzz_host.check(st.tuples(plans(), values.TEXTS), run)
 
 
 FLAWS = ("type", "null", "few", "many")
@@ -172,7 +177,7 @@ def test_mismatch(fuzz_host: Fuzz) -> None:
             host.results(first + 2 * i + 1, i + 1)
         return 2 * len(misfits)
 
-    fuzz_host.check(st.tuples(plans(256), st.lists(one, min_size=1, max_size=12)), run)
+    fuzz_host.check(st.tuples(plans(96), st.lists(one, min_size=1, max_size=12)), run)
 
 
 @case("FUZ-04", generated=True)

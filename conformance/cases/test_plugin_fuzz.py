@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from conformance.drive.plugin import PluginSession
 from conformance.fuzz import values
 from conformance.fuzz.batches import AT_ONCE, Batch, Typed, batches, enclosed, plans
 from conformance.fuzz.engine import Fuzz
-from conformance.fuzz.styles import DAMAGE, PLACE, Damage, Talk, in_place, pieces, talks
+from conformance.fuzz.styles import DAMAGE, PLACE, Cuts, Damage, Talk, in_pieces, in_place, talks
 from conformance.fuzz.traffic import by_number, exchange, windows
 from conformance.oracle import strict
 from conformance.oracle.values import SCALARS, Type, difference
@@ -43,6 +44,7 @@ def concurrent(plugin: PluginSession) -> bool:
 @case("FUZ-01", generated=True)
 def test_values(fuzz_plugin: Fuzz) -> None:
     """Arguments of every type are on the wire as they were given, and results come back as they were sent."""
+    names = declared(fuzz_plugin)
 
     def run(plugin: PluginSession, example: tuple[bool, Batch]) -> int:
         background, batch = example
@@ -67,7 +69,7 @@ def test_values(fuzz_plugin: Fuzz) -> None:
         exchange(plugin, calls, give, answer, judge, background=background and concurrent(plugin))
         return len(calls)
 
-    fuzz_plugin.check(st.tuples(AT_ONCE, batches(values.types(declared(fuzz_plugin)))), run)
+    fuzz_plugin.check(st.tuples(AT_ONCE, batches(values.types(names), names)), run)
 
 
 def replies_of(talk: Talk) -> list[bytes]:
@@ -79,13 +81,13 @@ REALLY_CUT = 12
 """Of how many replies each piece is a read of its own; what is sent without waiting may be read with what follows."""
 
 
-def cut_and_sent(plugin: PluginSession, stream: bytes, cuts: list[int]) -> None:
+def cut_and_sent(plugin: PluginSession, replies: list[bytes], cuts: Sequence[Cuts]) -> None:
     """Send replies in pieces, each of them a read of its own up to the end of the last reply.
 
     Who has all replies need not read the white space behind them before the next call.
     """
-    end, at = len(stream.rstrip()), 0
-    for piece in pieces(stream, cuts):
+    end, at = len(b"".join(replies).rstrip()), 0
+    for piece in in_pieces(replies, cuts):
         at += len(piece)
         if at < end:
             plugin.deliver(piece)
@@ -101,7 +103,8 @@ def test_framing(fuzz_plugin: Fuzz) -> None:
         tickets = [plugin.call() for _ in talk.turns()]
         for number, (ticket, written) in enumerate(zip(tickets, replies_of(talk), strict=True)):
             reply = in_place(written, plugin.request(ticket)["sequence"])
-            cut_and_sent(plugin, reply, talk.cuts if number < REALLY_CUT else [])
+            way = talk.cuts[number % len(talk.cuts)]
+            cut_and_sent(plugin, [reply], [way] if number < REALLY_CUT else [[]])
         for ticket, (value, _) in zip(tickets, talk.turns(), strict=True):
             plugin.ok(ticket, value)
 
@@ -110,7 +113,7 @@ def test_framing(fuzz_plugin: Fuzz) -> None:
             tickets = [plugin.call(number, background=True) for number in range(len(window))]
             requests = by_number(plugin, len(window))
             stream = [in_place(written, requests[n]["sequence"]) for n, (written, _) in enumerate(window)]
-            cut_and_sent(plugin, b"".join(stream), talk.cuts)
+            cut_and_sent(plugin, stream, talk.cuts)
             for ticket, (_, (value, _)) in zip(tickets, window, strict=True):
                 plugin.ok(ticket, value)
 
@@ -119,7 +122,7 @@ def test_framing(fuzz_plugin: Fuzz) -> None:
         (at_once if background and concurrent(plugin) else one_by_one)(plugin, talk)
         return len(talk.turns())
 
-    fuzz_plugin.check(st.tuples(AT_ONCE, talks(128)), run)
+    fuzz_plugin.check(st.tuples(AT_ONCE, talks(64)), run)
 
 
 ANSWERS = ("error", "both", "result")
@@ -155,7 +158,7 @@ def test_errors(fuzz_plugin: Fuzz) -> None:
         exchange(plugin, calls, give, answer, judge, background=True)
         return len(calls)
 
-    fuzz_plugin.check(st.tuples(plans(), st.lists(values.TEXT, min_size=1, max_size=8)), run)
+    fuzz_plugin.check(st.tuples(plans(), values.TEXTS), run)
 
 
 FLAWS = ("type", "null", "few", "many", "none", "object")
@@ -199,7 +202,7 @@ def test_mismatch(fuzz_plugin: Fuzz) -> None:
         plugin.goes_on()
         return len(calls) + 1
 
-    fuzz_plugin.check(st.tuples(AT_ONCE, plans(128), st.lists(one, min_size=1, max_size=12)), run)
+    fuzz_plugin.check(st.tuples(AT_ONCE, plans(64), st.lists(one, min_size=1, max_size=12)), run)
 
 
 @case("FUZ-04", generated=True)

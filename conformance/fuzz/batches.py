@@ -7,7 +7,7 @@ calls. Everything that is combined comes from the example alone, so that it shri
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -21,8 +21,8 @@ T = TypeVar("T")
 POOL = 8
 LARGE = 1000
 """Bytes from which on a value is not repeated inside of a container."""
-PLAN = 768
-
+PLAN = 256
+"""Bytes of a plan, of which each tells one of so many things to do: what is beyond that, is done again."""
 
 MOST = 300_000
 """Bytes of the values of one example; what is made of them is larger by a factor."""
@@ -36,7 +36,7 @@ def size_of(value: Any) -> int:
 AT_ONCE = st.sampled_from([False, True, True])
 """Whether calls are made at once, where the testee can: simpler is one after the other."""
 
-_SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.5, 1, 1, 1, 1, 1)
+_SHARES = (0.004, 0.01, 0.03, 0.1, 0.5, *[1] * 15)
 """Shares of a full plan, few first: an example shrinks towards them."""
 
 
@@ -120,10 +120,11 @@ def typed(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Typed]:
     return types.flatmap(lambda of: values.of_type(of).map(lambda value: Typed(of, value)))
 
 
-def batches(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Batch]:
-    """Batches of values of these types."""
-    pool = st.lists(typed(types), min_size=3, max_size=POOL).map(tuple)
-    return planned(lambda plan, values: Batch(values, plan), PLAN, pool)
+def batches(types: st.SearchStrategy[Type], names: Iterable[str]) -> st.SearchStrategy[Batch]:
+    """Batches of values of these types, and of the corners of the scalar types of these names."""
+    pool = st.lists(typed(types), min_size=3, max_size=POOL)
+    edges = values.corners([Typed(*edge) for edge in values.edges(names)])
+    return planned(lambda plan, drawn, more: Batch((*drawn, *more), plan), PLAN, pool, edges)
 
 
 def safe_as_any(item: Typed) -> bool:

@@ -32,7 +32,7 @@ from conformance.fuzz.regressions import Regression, save
 from conformance.fuzz.shrink import smaller
 from conformance.outcomes import CaseProblem, Fault, Hang, HarnessError, Unsupported
 
-EXAMPLES = {"quick": 10, "default": 60}
+EXAMPLES = {"quick": 30, "default": 180}
 CAMPAIGN = "campaign"
 ROUND = 200
 """Examples of one round of a campaign: hypothesis remembers all that it has tried in a round."""

@@ -92,7 +92,7 @@ def _of_plan(value: Batch | Talk | Walk) -> Iterator[str]:
         yield "plan of one call"
     if len(value.plan) >= LARGE:
         yield "plan of hundreds of calls"
-    if isinstance(value, Talk) and value.cuts:
+    if isinstance(value, Talk) and any(value.cuts):
         yield "bytes cut into pieces"
     if isinstance(value, Walk):
         yield "walk broken off" if value.place < 1 else "walk"

@@ -6,6 +6,8 @@ import json
 
 from hypothesis import strategies as st
 
+from conformance.fuzz.values import corners
+
 _LEAVES = (
     r'"\ud800"', r'"\udc00\ud800"', r'"a\udfffb"', r'"\uD83D\uDE00"', r'"\ud83d"', r'"\/"', r'"\u0000"',
     "1e400", "-1e400", "1e-400", "-0", "-0.0", "0e0", "1E+2", "9007199254740993", "123456789012345678901234567890",
@@ -23,6 +25,7 @@ def _object(members: list[tuple[str, str]]) -> str:
 
 
 _KEY = st.sampled_from(_KEYS)
+_CORNERS = [*_LEAVES, *(_object([(key, "{}")]) for key in dict.fromkeys(_KEYS))]
 ODD = st.recursive(
     st.sampled_from(_LEAVES),
     lambda inner: st.one_of(
@@ -33,6 +36,8 @@ ODD = st.recursive(
     max_leaves=6,
 )
 """Texts of one JSON value each."""
+ODDS = st.builds(list.__add__, st.lists(ODD, min_size=1, max_size=6), corners(_CORNERS))
+"""Several of them."""
 
 
 def lone_surrogate(text: str) -> bool:

@@ -1,6 +1,7 @@
-"""Steps that a failure does not need: what hypothesis cannot take out of the middle of a plan.
+"""Steps and values that a failure does not need: what hypothesis cannot take out of the middle.
 
-A plan is bytes of a fixed number when it is drawn, so that hypothesis makes them smaller, and cannot leave one out.
+A plan is bytes of a fixed number when it is drawn, so that hypothesis makes them smaller, and cannot leave one out; and
+values that are drawn together cannot be left out one by one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from conformance.fuzz.walks import Walk
 
 _STEP: dict[type[Any], int] = {Walk: 2, Prototypes: 3}
 """Bytes of one step of a plan, where it is not one."""
+_FEW = 4
+"""Steps of a plan from which on its values are left out: fewer values mean another thing by the same step."""
 
 
 def smaller(example: Any) -> Iterator[Any]:
@@ -24,9 +27,13 @@ def smaller(example: Any) -> Iterator[Any]:
         for index, part in enumerate(example):
             for other in smaller(part):
                 yield (*example[:index], other, *example[index + 1 :])
+        yield from _with_fewer_values(example)
     elif isinstance(example, Batch | Talk | Walk | Prototypes):
         for plan in _shorter(example.plan, _STEP.get(type(example), 1)):
             yield replace(example, plan=plan)
+        if isinstance(example, Batch | Talk):
+            for plan, pool in _fewer(example.plan, example.pool):
+                yield replace(example, plan=plan, pool=tuple(pool))
     elif isinstance(example, bytes):
         yield from _shorter(example, 1)
 
@@ -40,3 +47,26 @@ def _shorter(plan: bytes, step: int) -> Iterator[bytes]:
             if rest:
                 yield rest
         size //= 2
+
+
+def _with_fewer_values(example: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """The same of a plan and a list of values that stand beside each other in an example."""
+    if len(example) >= 2 and isinstance(example[-2], bytes) and isinstance(example[-1], list):
+        for plan, pool in _fewer(example[-2], example[-1]):
+            yield (*example[:-2], plan, pool)
+
+
+def _fewer(plan: bytes, pool: Any) -> Iterator[tuple[bytes, list[Any]]]:
+    """Fewer values, and plans that may do the same with them; the run tells whether they do.
+
+    A step is made of which value, by the remainder or the quotient of a small number, and what is done with it.
+    """
+    if len(pool) == 1 or len(plan) > _FEW:
+        return
+    count = len(pool)
+    quotients, same = bytes(byte // count for byte in plan), plan
+    for value in pool:
+        for steps in dict.fromkeys([quotients, *(bytes(byte % kinds for byte in plan) for kinds in (3, 5)), same]):
+            yield steps, [value]
+    for place in range(count):
+        yield plan, [*pool[:place], *pool[place + 1 :]]

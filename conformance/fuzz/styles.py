@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import accumulate, cycle, islice, pairwise
 from typing import Any
 
 from hypothesis import strategies as st
 
 from conformance.fuzz.batches import MOST, planned, size_of
-from conformance.fuzz.values import ANY
+from conformance.fuzz.values import ANYS
 
 _SPACES = ("", "", "", " ", "\n", "\t", "\r\n", "  \n ")
 
@@ -84,28 +84,45 @@ def in_place(written: bytes, sequence: int) -> bytes:
 
 STYLES = st.builds(Style, st.binary(max_size=24), st.booleans(), st.booleans())
 
-CUTS = st.lists(st.one_of(st.integers(1, 4), st.integers(1, 60)), max_size=12)
-"""Sizes of the pieces in which bytes are sent."""
+Cuts = list[int] | bytes
+"""Where bytes are cut: into pieces of these sizes, or behind each of these bytes."""
+
+_BEHIND = [b"-+.", b'"\\udD', b"[{]}:,", b" \t\r\n", bytes(range(0x80, 0xF5))]
+"""What numbers, strings, structure, white space and characters are apt to be cut behind."""
+_SIZES: st.SearchStrategy[Cuts] = st.lists(st.one_of(st.integers(1, 4), st.integers(1, 60)), max_size=12)
+CUTS = st.builds(
+    lambda sizes, behind: (*sizes, *behind), st.lists(_SIZES, min_size=1, max_size=3), st.sampled_from([[], _BEHIND])
+)
+"""Several ways to cut, for one part of a stream each."""
+TOGETHER = 8
+"""Messages in one part of a stream."""
 
 
-def pieces(data: bytes, cuts: list[int], most: int = 48) -> list[bytes]:
-    """The data in pieces of these sizes, over and over, and a last one of what is left, ``most`` pieces in all."""
-    found, at = [], 0
-    for size in islice(cycle(cuts), most - 1):
-        found.append(data[at : at + size])
-        at += size
-    found.append(data[at:])
+def in_pieces(messages: Sequence[bytes], cuts: Sequence[Cuts]) -> list[bytes]:
+    """The messages joined, `TOGETHER` at a time, each such part cut in the next way."""
+    parts = [b"".join(messages[at : at + TOGETHER]) for at in range(0, len(messages), TOGETHER)]
+    return [piece for part, way in zip(parts, cycle(cuts)) for piece in pieces(part, way)]
+
+
+def pieces(data: bytes, cuts: Cuts, most: int = 48) -> list[bytes]:
+    """The data cut as it is said, the sizes over and over, and a last piece of what is left, ``most`` in all."""
+    if isinstance(cuts, bytes):
+        ends: Iterable[int] = (at for at, byte in enumerate(data, 1) if byte in cuts)
+    else:
+        ends = accumulate(cycle(cuts))
+    places = [0, *islice(ends, most - 1), len(data)]
+    found = [data[start:end] for start, end in pairwise(places)]
     return [piece for piece in found if piece]
 
 
 @dataclass(frozen=True)
 class Talk:
-    """Values, styles in which messages with them are written, a plan that pairs them, and where the bytes are cut."""
+    """Values, styles in which messages with them are written, a plan that pairs them, and ways to cut the bytes."""
 
     pool: tuple[Any, ...]
     styles: tuple[Style, ...]
     plan: bytes
-    cuts: list[int]
+    cuts: tuple[Cuts, ...]
 
     def turns(self) -> list[tuple[Any, Style]]:
         """For each message its value and its style."""
@@ -135,7 +152,7 @@ class Talk:
 
 def talks(size: int) -> st.SearchStrategy[Talk]:
     """Talks of about ``size`` messages."""
-    pool = st.lists(ANY, min_size=1, max_size=8).map(tuple)
+    pool = ANYS.map(tuple)
     styles = st.lists(STYLES, min_size=1, max_size=6).map(tuple)
     return planned(lambda plan, cuts, styles, pool: Talk(pool, styles, plan, cuts), size, CUTS, styles, pool)
 

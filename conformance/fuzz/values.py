@@ -6,12 +6,25 @@ import base64
 import functools
 import math
 import struct
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 from conformance.oracle.values import FLOATS, INTEGER_RANGES, Type, to_float32
+
+T = TypeVar("T")
+CORNERS = 7
+"""Corner values that come together."""
+
+
+def corners(known: Sequence[T]) -> st.SearchStrategy[list[T]]:
+    """Some of these values, neighbours in the list; none at the simplest.
+
+    What is drawn one by one misses one of a hundred corners in many a run; what is drawn by the handful does not.
+    """
+    return st.sampled_from([[], *(list(known[at : at + CORNERS]) for at in range(0, len(known), CORNERS))])
+
 
 NASTY_TEXT = [
     "",
@@ -46,6 +59,9 @@ TEXT = st.one_of(
 )
 """Text of Unicode scalar values: lone surrogates are a matter of hostile bytes, not of values."""
 
+TEXTS = st.builds(list.__add__, st.lists(TEXT, min_size=1, max_size=8), corners(NASTY_TEXT))
+"""Several texts."""
+
 KEYS = st.one_of(st.sampled_from(FIELDS), TEXT)
 
 _FLOAT_EDGES = [
@@ -76,9 +92,13 @@ SAFE_INTEGERS = st.one_of(st.sampled_from([0, -1, 1, _SAFE, -_SAFE, 1 << 31, 1 <
 def integers(name: str) -> st.SearchStrategy[int]:
     """Integers of a named type, its limits and what is next to them more often than not."""
     low, high = INTEGER_RANGES[name]
+    return st.one_of(st.sampled_from(_integer_edges(name)), st.integers(low, high), _evenly(low, high))
+
+
+def _integer_edges(name: str) -> list[int]:
+    low, high = INTEGER_RANGES[name]
     around = [sign * ((1 << 53) + step) for sign in (1, -1) for step in (-1, 0, 1)]
-    edges = [value for value in (low, low + 1, -1, 0, 1, high - 1, high, *around) if low <= value <= high]
-    return st.one_of(st.sampled_from(edges), st.integers(low, high), _evenly(low, high))
+    return [value for value in (low, low + 1, -1, 0, 1, high - 1, high, *around) if low <= value <= high]
 
 
 def _evenly(low: int, high: int) -> st.SearchStrategy[int]:
@@ -120,6 +140,11 @@ _DEEP = st.builds(_wrapped, _LEAF, st.lists(KEYS, min_size=1, max_size=3), st.in
 _WIDE = st.builds(lambda value, count: [value] * count, st.one_of(st.none(), FLOAT64, KEYS), st.integers(1, 300))
 ANY = st.one_of(_TREE, _TREE, _TREE, _TREE, _DEEP, _WIDE)
 
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
 POINT = st.fixed_dictionaries(
     {"x": integers("int64"), "y": FLOAT64}, optional={"label": TEXT.filter(bool)}
 )  # an empty label is left out by those who keep to the contract
@@ -129,12 +154,41 @@ _SCALARS: dict[str, st.SearchStrategy[Any]] = {
     "string": TEXT,
     "float32": FLOAT32,
     "float64": FLOAT64,
-    "bytes": st.binary(max_size=40).map(lambda data: base64.b64encode(data).decode()),
+    "bytes": st.binary(max_size=40).map(_base64),
     "any": ANY,
     "raw": ANY,
     "point": POINT,
     **{name: integers(name) for name in INTEGER_RANGES},
 }
+
+
+_TREE_EDGES: list[Any] = [
+    None, True, False, 0, -1, _SAFE, -_SAFE, 1e-7, -2.5e-300, 1e300, 0.1, [], {}, [[]], [{}], [None], {"": None},
+    {"a": {"a": {}}}, [0, [1, [2]]], {"sequence": 1, "type": "call"}, {"error": "x", "reply": []}, "\\", '"', "]}",
+    "\u2028", "😀", "\uffff", "\0", {"\u2028": 1}, {"😀": []}, {'"': "\\"}, {"constructor": 1, "__proto__": {}},
+    ["", ""],
+]  # fmt: skip
+ANYS = st.builds(list.__add__, st.lists(ANY, min_size=1, max_size=8), corners(_TREE_EDGES))
+"""Several untyped values."""
+
+_EDGES: dict[str, Sequence[Any]] = {
+    "bool": (False, True),
+    "string": NASTY_TEXT,
+    "float32": _FLOAT32_EDGES,
+    "float64": _FLOAT_EDGES,
+    "bytes": [
+        base64.b64encode(data).decode() for data in (b"", b"\0", b"\xff\xfe", b"abc", b">>>???", bytes(range(256)))
+    ],
+    "any": _TREE_EDGES,
+    "raw": _TREE_EDGES,
+    "point": [{"x": 0, "y": -0.0}, {"x": -1, "y": 5e-324}, {"x": _SAFE + 2, "y": 1e-7, "label": "}{"}],
+    **{name: _integer_edges(name) for name in INTEGER_RANGES},
+}
+
+
+def edges(names: Iterable[str]) -> list[tuple[str, Any]]:
+    """The values of these scalar types at which implementations slip, each with its type."""
+    return [(name, value) for name in names for value in _EDGES[name]]
 
 
 @functools.cache

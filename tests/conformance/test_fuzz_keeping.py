@@ -31,7 +31,7 @@ from conformance.outcomes import Fault
 from .test_fuzz import LISTS, fuzz, large
 
 EXAMPLES = st.one_of(
-    batches(values.types(SCALARS)),
+    batches(values.types(SCALARS), SCALARS),
     st.tuples(talks(60), DAMAGE),
     walks(60),
     prototypes(SCALARS),

@@ -63,6 +63,8 @@ class WireEnd:
         self._over: Callable[[bool, bool], bool] | None = None
         self._early: list[bytes] = []
         self._held = False
+        self._kept = False
+        self._deaf = False
         self._open = {"reading", "writing"}
 
     def attach(
@@ -73,13 +75,16 @@ class WireEnd:
         unread: Callable[[], int | None] | None = None,
         begun: Callable[[], None] | None = None,
         over: Callable[[bool, bool], bool] | None = None,
+        kept: bool = False,
     ) -> None:
         """Begin to use the two descriptors (the same one for a duplex stream); the pump owns them from now on.
 
         ``unread`` tells how many bytes the testee has not read, where the descriptors do not; ``begun`` is called when
         the first bytes have come; ``over`` tells whether the end of reading, or writing, has reached the testee, where
-        the descriptors lead to somebody who passes it on.
+        the descriptors lead to somebody who passes it on. ``kept`` says that until ``begun`` somebody else keeps both
+        directions open: to stop reading before that takes effect only then.
         """
+        self._kept = kept
         self._begun, self._over = begun, over
         self._kind = _kind(read_fd)
         self._unread = unread
@@ -136,6 +141,10 @@ class WireEnd:
         begun, self._begun = self._begun, None
         if begun is not None:
             begun()
+        if self._deaf:
+            assert self._channel is not None
+            self._pump.release(self._channel)
+            return
         self.received += len(data)
         self._record("<", data)
         if self.broken:
@@ -219,10 +228,14 @@ class WireEnd:
         going = [(name, end) for name, wanted, end in ends if wanted and name in self._open]
         if not self.halves and going:
             self._drain()
+        elif self._kind == "tcp" and len(going) == 2:
+            self._cross()
         self._open -= {name for name, _ in going}
         for name, end in going:
             self.note(f"the suite closes its {name} end")
-            if end is not None:
+            if name == "reading" and self._kept and self._begun is not None:
+                self._deaf = True
+            elif end is not None:
                 if self._open and self._kind in ("socket", "tcp"):
                     # Only where the other end stays: closed as a whole with something unread, a socket is reset.
                     _shut(end.fd)
@@ -241,6 +254,13 @@ class WireEnd:
         while empty < 2 and self._writer is not None and not self._writer.error and time.monotonic() < deadline:
             empty = 0 if self.unread else empty + 1
             self._pump.until(lambda: False, time.monotonic() + 0.003)
+
+    def _cross(self) -> None:
+        """Wait, not for long, until everything is with the other side: a reset would take it away."""
+        deadline, counted = time.monotonic() + 1.0, array.array("i", [1])
+        while counted[0] and self._writer is not None and not self._writer.error and time.monotonic() < deadline:
+            self._pump.until(lambda: False, time.monotonic() + 0.001)
+            fcntl.ioctl(self._writer.fd, termios.TIOCOUTQ, counted)
 
     def take(self) -> dict[str, Any]:
         """The oldest message that came, judged strictly.

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -34,14 +35,16 @@ class Pair:
         assert self.pump.until(done, time.monotonic() + 20), what
 
 
-@pytest.fixture(params=list(MAKERS))
-def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+@contextmanager
+def connected(name: str, before: Callable[[WireEnd], None] = lambda host: None) -> Iterator[Pair]:
+    """A connection of this name; ``before`` is done with the suite's end before the plugin comes."""
     pump = Pump()
     made = Pair(pump, WireEnd(pump), WireEnd(pump))
-    offer = MAKERS[request.param]()
+    offer = MAKERS[name]()
     bridge = None
     try:
         offer.begin(pump, made.host)
+        before(made.host)
         fds = probe.open_streams(list(offer.urls), "writer-first")
         offer.started()
         if len(fds) == 5:
@@ -53,15 +56,41 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
         else:
             made.plugin.attach(fds[0], fds[-1])
         made.until(lambda: made.host.attached, "a connection")
-        made.plugin.put(b'{"hello":1}')
-        made.until(lambda: bool(made.host.frames), "the first message")
-        assert made.host.take() == {"hello": 1}
         yield made
     finally:
         pump.close()
         if bridge is not None:
             bridge.close()
         offer.discard()
+
+
+@pytest.fixture(params=list(MAKERS))
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    with connected(request.param) as made:
+        made.plugin.put(b'{"hello":1}')
+        made.until(lambda: bool(made.host.frames), "the first message")
+        assert made.host.take() == {"hello": 1}
+        yield made
+
+
+# Whoever finds shared memory without its host does not get as far as to a first byte: the bells are gone.
+@pytest.mark.parametrize("name", [name for name in MAKERS if has(name, HALVES) and name != "shm"])
+def test_an_end_before_the_first_bytes_reaches_the_plugin(name: str) -> None:
+    with connected(name, lambda host: host.close()) as pair:
+        pair.plugin.put(b'{"hello":1}')
+        pair.until(lambda: pair.plugin.eof or pair.plugin.write_error is not None, "the end")
+        assert not pair.host.frames
+
+
+def test_closing_as_a_whole_takes_nothing_away(pair: Pair) -> None:
+    if not pair.host.halves:
+        pytest.skip("to hang up takes away what is not read within a second")
+    pair.host.hold(True)
+    pair.plugin.put(b'{"never":"read"}')
+    pair.host.put(LARGE)
+    pair.until(lambda: pair.host.written and pair.plugin.written, "everything to leave")
+    pair.host.close()
+    pair.until(lambda: bool(pair.plugin.frames), "the message that was sent before the end")
 
 
 def test_both_directions_at_once(pair: Pair) -> None:

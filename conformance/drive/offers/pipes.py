@@ -56,6 +56,14 @@ def stdio() -> Offer:
     return made
 
 
+class Fifo(Offer):
+    """Two named pipes, whose copies read and write: they keep the plugin from seeing an end that comes early."""
+
+    def begin(self, pump: Pump, wire: WireEnd) -> None:
+        """The pipes can be used before the plugin has come."""
+        wire.attach(self.read_fd, self.write_fd, begun=self.settle, kept=True)
+
+
 def fifo(name_in: str = "in", name_out: str = "out", spell: Callable[[str], str] = file_url) -> Offer:
     """Two named pipes in a private folder, of any name; ``spell`` makes the URL of a path."""
     folder = tempfile.mkdtemp(prefix="conformance-")
@@ -67,7 +75,7 @@ def fifo(name_in: str = "in", name_out: str = "out", spell: Callable[[str], str]
     suite_writes = os.open(str(Path(folder, name_in)), os.O_WRONLY | os.O_NONBLOCK)
     suite_reads = os.open(str(Path(folder, name_out)), os.O_RDONLY | os.O_NONBLOCK)
     urls = [spell(str(Path(folder, name))) for name in (name_in, name_out)]
-    return Offer(urls, suite_reads, suite_writes, copies=ends, folder=folder)
+    return Fifo(urls, suite_reads, suite_writes, copies=ends, folder=folder)
 
 
 @dataclass
@@ -84,7 +92,7 @@ class LateFifo(Offer):
         self.copies = [os.open(path, os.O_RDWR | os.O_NONBLOCK) for path in self.paths]
         suite_writes = os.open(self.paths[0], os.O_WRONLY | os.O_NONBLOCK)
         suite_reads = os.open(self.paths[1], os.O_RDONLY | os.O_NONBLOCK)
-        wire.attach(suite_reads, suite_writes, begun=self.settle)
+        wire.attach(suite_reads, suite_writes, begun=self.settle, kept=True)
 
 
 def late_fifo() -> LateFifo:

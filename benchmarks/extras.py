@@ -17,7 +17,8 @@ __all__ = ["first_calls", "generated_calls", "switches"]
 STARTS_A_ROUND = 8
 LIMIT_SECONDS = 300
 REQUIREMENTS = PROGRAMS.parent / "requirements" / "plugsvc.txt"
-FUZZ_CASES = "plugin/fuzz/*"
+GENERATED = ("--case", "*/fuzz/*", "--skip", "*/fuzz/hostile-bytes", "--scheme", "file", "--bind", "devfd", "-n", "0")
+"""The generated cases whose examples share a process; one of the suite runs them one after the other."""
 
 
 def first_calls(figures: Figures, say: Callable[[str], None], *, rounds: int) -> None:
@@ -50,8 +51,8 @@ def switches(figures: Figures, *, rounds: int, seconds: float) -> None:
 
 
 def generated_calls(figures: Figures, say: Callable[[str], None]) -> None:
-    """Let the suite generate calls for the reference, and take its own count of them."""
-    command = [sys.executable, "-m", "conformance.cli", "run", "--case", FUZZ_CASES, "--scheme", "file"]
+    """Let the suite generate calls for the reference, on both sides, and take its own count of them."""
+    command = [sys.executable, "-m", "conformance.cli", "run", *GENERATED]
     began = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
     took = time.perf_counter() - began

@@ -148,7 +148,8 @@ def _beside(run: Run) -> str:
     ]
     made = _cell(run.figures, "fuzz", "plugsvc")
     slowest = table(["the slowest of all small calls of a round", "alone", "beside one of a second"], rows)
-    return f"{slowest}\n\nOne call of the suite's generated conversations, all that belongs to it included: {made}."
+    generated = "One call of the suite's generated conversations on warm processes, all that belongs to it included"
+    return f"{slowest}\n\n{generated}: {made}."
 
 
 def _ratios(run: Run) -> str:

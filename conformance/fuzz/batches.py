@@ -22,7 +22,7 @@ POOL = 8
 LARGE = 1000
 """Bytes from which on a value is not repeated inside of a container."""
 PLAN = 256
-"""Bytes of a plan, of which each tells one of so many things to do: what is beyond that, is done again."""
+"""Steps of a plan: as many as a byte can tell apart."""
 
 MOST = 300_000
 """Bytes of the values of one example; what is made of them is larger by a factor."""
@@ -40,22 +40,22 @@ _SHARES = (0.004, 0.01, 0.03, 0.1, 0.5, *[1] * 15)
 """Shares of a full plan, few first: an example shrinks towards them."""
 
 
-def plans(size: int = PLAN) -> st.SearchStrategy[bytes]:
-    """A byte for each thing to do: mostly ``size`` of them, and few when an example shrinks."""
+def plans(size: int = PLAN, step: int = 1) -> st.SearchStrategy[bytes]:
+    """A byte, or ``step`` of them, for each thing to do: mostly ``size`` things, and few when an example shrinks."""
     return st.builds(
-        lambda share, plan: plan[: max(1, int(share * size))],
+        lambda share, plan: plan[: max(1, int(share * size)) * step],
         st.sampled_from(_SHARES),
-        st.binary(min_size=size, max_size=size),
+        st.binary(min_size=size * step, max_size=size * step),
     )
 
 
-def planned(build: Callable[..., T], size: int, *parts: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
-    """``build(plan, *parts)`` with a plan of ``size`` bytes.
+def planned(build: Callable[..., T], size: int, *parts: st.SearchStrategy[Any], step: int = 1) -> st.SearchStrategy[T]:
+    """``build(plan, *parts)`` with a plan of ``size`` steps.
 
     The plan is drawn first: hypothesis makes half of its examples by changing a part of an earlier one, and what is
     drawn behind the change is apt to become as simple as can be, that is, a plan of hardly anything.
     """
-    return st.builds(build, plans(size), *parts)
+    return st.builds(build, plans(size, step), *parts)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Typed:
 
 @dataclass(frozen=True)
 class Batch:
-    """A pool of values, and a plan: a byte a call."""
+    """A pool of values, and a plan: two bytes a call."""
 
     pool: tuple[Typed, ...]
     plan: bytes
@@ -87,12 +87,13 @@ class Batch:
         count = len(self.pool)
         sizes = [item.size for item in self.pool]
         size = 0
-        for byte in self.plan:  # by the byte alone: a step that is left out changes no other, and signatures are few
-            one, two = byte % count, byte // (4 * count) % count
+        for high, low in zip(self.plan[::2], self.plan[1::2], strict=False):
+            rest, one = divmod(high << 8 | low, count)  # by the step alone: one that is left out changes no other
+            choice, two = divmod(rest, count)
             size += sizes[one] + sizes[two]
             if found and size > MOST:
                 break
-            found.append((byte // count, self.pool[one], self.pool[two]))
+            found.append((choice, self.pool[one], self.pool[two]))
         return found
 
 
@@ -123,8 +124,12 @@ def typed(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Typed]:
 def batches(types: st.SearchStrategy[Type], names: Iterable[str]) -> st.SearchStrategy[Batch]:
     """Batches of values of these types, and of the corners of the scalar types of these names."""
     pool = st.lists(typed(types), min_size=3, max_size=POOL)
-    edges = values.corners([Typed(*edge) for edge in values.edges(names)])
-    return planned(lambda plan, drawn, more: Batch((*drawn, *more), plan), PLAN, pool, edges)
+    corners = values.corners([Typed(*edge) for edge in values.edges(names)])
+
+    def build(plan: bytes, *parts: list[Typed]) -> Batch:
+        return Batch(tuple(item for part in reversed(parts) for item in part), plan)
+
+    return planned(build, PLAN, corners, corners, corners, pool, step=2)
 
 
 def safe_as_any(item: Typed) -> bool:

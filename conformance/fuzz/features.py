@@ -88,9 +88,10 @@ def _of_type(of: Any) -> Iterator[str]:
 
 
 def _of_plan(value: Batch | Talk | Walk) -> Iterator[str]:
-    if len(value.plan) == 1:
+    steps = len(value.plan) // (1 if isinstance(value, Talk) else 2)
+    if steps == 1:
         yield "plan of one call"
-    if len(value.plan) >= LARGE:
+    if steps >= LARGE:
         yield "plan of hundreds of calls"
     if isinstance(value, Talk) and any(value.cuts):
         yield "bytes cut into pieces"

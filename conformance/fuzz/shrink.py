@@ -6,7 +6,7 @@ values that are drawn together cannot be left out one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from conformance.fuzz.prototypes import Prototypes
 from conformance.fuzz.styles import Talk
 from conformance.fuzz.walks import Walk
 
-_STEP: dict[type[Any], int] = {Walk: 2, Prototypes: 3}
+_STEP: dict[type[Any], int] = {Batch: 2, Walk: 2, Prototypes: 3}
 """Bytes of one step of a plan, where it is not one."""
 _FEW = 4
 """Steps of a plan from which on its values are left out: fewer values mean another thing by the same step."""
@@ -32,7 +32,7 @@ def smaller(example: Any) -> Iterator[Any]:
         for plan in _shorter(example.plan, _STEP.get(type(example), 1)):
             yield replace(example, plan=plan)
         if isinstance(example, Batch | Talk):
-            for plan, pool in _fewer(example.plan, example.pool):
+            for plan, pool in _fewer(example.plan, example.pool, _STEP.get(type(example), 1)):
                 yield replace(example, plan=plan, pool=tuple(pool))
     elif isinstance(example, bytes):
         yield from _shorter(example, 1)
@@ -52,21 +52,28 @@ def _shorter(plan: bytes, step: int) -> Iterator[bytes]:
 def _with_fewer_values(example: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
     """The same of a plan and a list of values that stand beside each other in an example."""
     if len(example) >= 2 and isinstance(example[-2], bytes) and isinstance(example[-1], list):
-        for plan, pool in _fewer(example[-2], example[-1]):
+        for plan, pool in _fewer(example[-2], example[-1], 1):
             yield (*example[:-2], plan, pool)
 
 
-def _fewer(plan: bytes, pool: Any) -> Iterator[tuple[bytes, list[Any]]]:
+def _fewer(plan: bytes, pool: Any, size: int) -> Iterator[tuple[bytes, list[Any]]]:
     """Fewer values, and plans that may do the same with them; the run tells whether they do.
 
-    A step is made of which value, by the remainder or the quotient of a small number, and what is done with it.
+    A step is made of which value, or values, and of what is done with it, one in the other's remainders.
     """
-    if len(pool) == 1 or len(plan) > _FEW:
+    count, steps = len(pool), len(plan) // size
+    if count == 1 or steps > _FEW:
         return
-    count = len(pool)
-    quotients, same = bytes(byte // count for byte in plan), plan
+    numbers = [int.from_bytes(plan[at : at + size], "big") for at in range(0, steps * size, size)]
+    ways: list[Callable[[int], int]] = [
+        lambda number: number // count,
+        lambda number: number // count**2,
+        lambda number: number % 3,
+        lambda number: number % 5,
+    ]
+    tried = [b"".join(way(number).to_bytes(size, "big") for number in numbers) for way in ways]
     for value in pool:
-        for steps in dict.fromkeys([quotients, *(bytes(byte % kinds for byte in plan) for kinds in (3, 5)), same]):
-            yield steps, [value]
+        for other in dict.fromkeys([*tried, plan]):
+            yield other, [value]
     for place in range(count):
         yield plan, [*pool[:place], *pool[place + 1 :]]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from conformance.oracle.values import FLOATS, INTEGER_RANGES, Type, to_float32
 
 T = TypeVar("T")
-CORNERS = 7
+CORNERS = 10
 """Corner values that come together."""
 
 

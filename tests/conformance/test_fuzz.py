@@ -12,10 +12,10 @@ from hypothesis import given, strategies as st
 
 from conformance.drive.capabilities import Role
 from conformance.fuzz import values
-from conformance.fuzz.batches import batches
+from conformance.fuzz.batches import Batch, Typed, batches
 from conformance.fuzz.engine import Choices, Fuzz
 from conformance.fuzz.regressions import Regression
-from conformance.fuzz.styles import DAMAGE, STYLES, pieces, talks
+from conformance.fuzz.styles import DAMAGE, STYLES, TOGETHER, in_pieces, pieces, talks
 from conformance.fuzz.walks import Walk, walks
 from conformance.oracle import strict
 from conformance.oracle.values import INTEGER_RANGES, SCALARS, difference
@@ -104,6 +104,43 @@ def test_what_is_left_out_is_tried_on_fresh_processes_where_examples_end_the_con
 
     with pytest.raises(Fault):
         engine.check(walks(60), fails_where_two_steps_are_large, fresh=True)
+
+
+def test_values_that_a_failure_does_not_need_are_left_out() -> None:
+    engine, _ = fuzz(examples=200)
+
+    def not_one(session: Any, batch: Batch) -> int:
+        if any(choice % 4 == 2 and one.value == -1 and one.of == "int16" for choice, one, _ in batch.picks()):
+            raise Fault("-1 is nothing")
+        return 1
+
+    with pytest.raises(Fault) as caught:
+        engine.check(batches(values.types(SCALARS), SCALARS), not_one)
+    example = caught.value.example  # type: ignore[attr-defined]
+    assert example.pool == (Typed("int16", -1),)
+    assert len(example.plan) == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_corner_comes_in_a_run(seed: int) -> None:
+    engine, _ = fuzz(examples=180)
+    engine.choices.seed = seed
+    met: set[str] = set()
+
+    def note(session: Any, batch: Batch) -> int:
+        met.update(repr((one.of, one.value)) for _, one, _ in batch.picks())
+        return 1
+
+    engine.check(batches(values.types(SCALARS), SCALARS), note)
+    corners = {repr(corner) for corner in values.edges(SCALARS)}
+    assert len(corners) > 150
+    assert len(corners - met) <= len(corners) // 10
+
+
+def test_bytes_are_cut_behind_what_is_apt_to_be_split() -> None:
+    assert pieces(b"[-1e-7,-2]", b"-+.") == [b"[-", b"1e-", b"7,-", b"2]"]
+    assert pieces(b"-" * 9, b"-", most=3) == [b"-", b"-", b"-" * 7]
+    assert in_pieces([b"ab"] * (TOGETHER + 2), [[1], b"b"]) == [*[b"a", b"b"] * TOGETHER, b"ab", b"ab"]
 
 
 def test_a_regression_is_not_made_smaller() -> None:

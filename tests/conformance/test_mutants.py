@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from conformance.mutants import BankError, load_bank, planted, try_mutant, unguarded
+from conformance.launch import LaunchError
+from conformance.mutants import SEED, BankError, load_bank, planted, try_mutant, unguarded
 from conformance.requirements import Side
 from conformance.score import score_lines
+from conformance.settings import Plan
 
 BASE = """
 [base.honest]
@@ -121,3 +124,13 @@ def test_what_no_mutant_guards_is_named(tmp_path: Path) -> None:
     found = unguarded(load_bank(bank(tmp_path, MUTANT)))
     assert ("REQ-01", Side.PLUGIN) not in found
     assert ("FRM-01", Side.HOST) in found
+
+
+def test_the_seed_is_that_of_the_generated_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def launch(plan: Plan, **options: Any) -> None:
+        raise LaunchError(f"seed {plan.settings.seed}")
+
+    monkeypatch.setattr("conformance.mutants.launch", launch)
+    (mutant,) = load_bank(bank(tmp_path, MUTANT))
+    assert try_mutant(mutant, timeout=10).problem == f"seed {SEED}"
+    assert try_mutant(mutant, timeout=10, seed=77).problem == "seed 77"

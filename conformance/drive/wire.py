@@ -256,11 +256,13 @@ class WireEnd:
             self._pump.until(lambda: False, time.monotonic() + 0.003)
 
     def _cross(self) -> None:
-        """Wait, not for long, until everything is with the other side: a reset would take it away."""
-        deadline, counted = time.monotonic() + 1.0, array.array("i", [1])
+        """Wait until everything is with the other side, as long as it moves: a reset would take it away."""
+        deadline, counted, before = time.monotonic() + 1.0, array.array("i", [1]), 0
         while counted[0] and self._writer is not None and not self._writer.error and time.monotonic() < deadline:
             self._pump.until(lambda: False, time.monotonic() + 0.001)
             fcntl.ioctl(self._writer.fd, termios.TIOCOUTQ, counted)
+            if counted[0] != before:
+                deadline, before = time.monotonic() + 1.0, counted[0]
 
     def take(self) -> dict[str, Any]:
         """The oldest message that came, judged strictly.

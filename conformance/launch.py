@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ def launch(plan: Plan, *, workers: str = "0", extra: Sequence[str] = (), fork: b
             launched.stop()
 
 
-def _lines(descriptor: int) -> Iterator[bytes]:
+def _lines(descriptor: int) -> Generator[bytes]:
     """The lines that come on a descriptor, to its end; then it is closed.
 
     An interrupt does not wake a read that begins just after it was noted, nor one where another thread was chosen to

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -26,6 +27,7 @@ def elsewhere() -> Iterator[threading.Event]:
 
     def send() -> None:
         blocked.wait()
+        time.sleep(0.2)  # until the main thread waits
         os.kill(os.getpid(), signal.SIGUSR1)
 
     blocked = threading.Event()
@@ -42,18 +44,22 @@ def elsewhere() -> Iterator[threading.Event]:
 
 def test_an_interrupt_that_wakes_no_read_is_heeded(elsewhere: threading.Event) -> None:
     read_end, write_end = os.pipe()
+    lines = _lines(read_end)
+    os.write(write_end, b"one\n")
+    assert next(lines) == b"one"
     end = threading.Timer(20, os.close, [write_end])  # so that it fails, and does not hang
     end.start()
 
     def wait() -> None:
         elsewhere.set()
-        list(_lines(read_end))
+        next(lines, None)
 
     try:
         with pytest.raises(Noted):
             wait()
         assert end.is_alive()
     finally:
+        lines.close()
         end.cancel()
         end.join()
     os.close(write_end)

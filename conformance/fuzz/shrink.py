@@ -18,7 +18,7 @@ from conformance.fuzz.walks import Walk
 _STEP: dict[type[Any], int] = {Batch: 2, Walk: 2, Prototypes: 3}
 """Bytes of one step of a plan, where it is not one."""
 _FEW = 4
-"""Steps of a plan from which on its values are left out: fewer values mean another thing by the same step."""
+"""Values are left out of plans of so many steps at most: with fewer values, each step means something else."""
 
 
 def smaller(example: Any) -> Iterator[Any]:

@@ -176,9 +176,7 @@ _EDGES: dict[str, Sequence[Any]] = {
     "string": NASTY_TEXT,
     "float32": _FLOAT32_EDGES,
     "float64": _FLOAT_EDGES,
-    "bytes": [
-        base64.b64encode(data).decode() for data in (b"", b"\0", b"\xff\xfe", b"abc", b">>>???", bytes(range(256)))
-    ],
+    "bytes": [_base64(data) for data in (b"", b"\0", b"\xff\xfe", b"abc", b">>>???", bytes(range(256)))],
     "any": _TREE_EDGES,
     "raw": _TREE_EDGES,
     "point": [{"x": 0, "y": -0.0}, {"x": -1, "y": 5e-324}, {"x": _SAFE + 2, "y": 1e-7, "label": "}{"}],

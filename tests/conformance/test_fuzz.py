@@ -122,7 +122,7 @@ def test_values_that_a_failure_does_not_need_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_every_corner_comes_in_a_run(seed: int) -> None:
+def test_nearly_every_corner_comes_in_a_run(seed: int) -> None:
     engine, _ = fuzz(examples=180)
     engine.choices.seed = seed
     met: set[str] = set()

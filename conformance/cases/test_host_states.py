@@ -332,25 +332,24 @@ def test_end_anywhere(fuzz_host: Fuzz) -> None:
         model = HostModel(host, walk, longer=10)
         with telling(model):
             walk_through(model, walk, _ASKING)
-            stream = walk.cut(model.unsent)
-            asked = stream.count(b"\n")
-            complete = not stream.rpartition(b"\n")[2]
-            whole = [*model.open][:asked]
-            model.story.append(f"the stream ends after {len(stream)} bytes, behind {asked} requests")
-            host.send(stream)
-            if walk.end % 4 == 3 and complete:
+            cut = walk.cut(model.unsent)
+            whole = [*model.open][: cut.whole]
+            where = "behind" if cut.complete else "within the one behind"
+            model.story.append(f"the stream ends after {len(cut.stream)} bytes, {where} {cut.whole} requests")
+            host.send(cut.stream)
+            if walk.end % 4 == 3 and cut.complete:
                 # The plugin goes at once, with services running and replies unread.
-                _leaves(model, complete)
-                return asked
+                _leaves(model, cut.complete)
+                return cut.whole
             host.wire.close(read=False)
-            if not complete:
+            if not cut.complete:
                 # The host may end the connection at once, or answer what it was asked before.
                 host.wait(lambda: host.wire.eof or all(map(host.arrived, whole)), "the replies, or end of file")
-            for number in whole if complete else filter(host.arrived, whole):
+            for number in whole if cut.complete else filter(host.arrived, whole):
                 model.judge(number)
             model.no_more()
-            _leaves(model, complete)
-        return asked
+            _leaves(model, cut.complete)
+        return cut.whole
 
     fuzz_host.check(walks(60), run, fresh=True)
 

@@ -244,7 +244,7 @@ def test_end_anywhere(fuzz_plugin: Fuzz) -> None:
         model = PluginModel(plugin, walk)
         with telling(model):
             walk_through(model, walk, _WALK)
-            stream = walk.cut(model.unsent)
+            stream = walk.cut(model.unsent).stream
             model.story.append(f"the stream ends, {len(model.unsent) - len(stream)} bytes too early")
             plugin.send(stream)
             deaf = walk.end % 3 == 0

@@ -96,7 +96,7 @@ def _of_plan(value: Batch | Talk | Walk) -> Iterator[str]:
     if isinstance(value, Talk) and any(value.cuts):
         yield "bytes cut into pieces"
     if isinstance(value, Walk):
-        yield "walk broken off" if value.place < 1 else "walk"
+        yield "walk" if value.place == 1 and value.beside is None else "walk broken off"
 
 
 def _of_container(value: list[Any] | dict[str, Any], depth: int) -> Iterator[str]:

@@ -26,12 +26,16 @@ TOLD = 40
 
 @dataclass(frozen=True)
 class Walk:
-    """The plan of a walk and the values that it uses; a relative place, 0 to 1, to break it off, and how it ends."""
+    """The plan of a walk and the values that it uses; a relative place, 0 to 1, to break it off, and how it ends.
+
+    With ``beside`` it is broken off so many bytes behind the end of the message that the place is in.
+    """
 
     plan: bytes
     pool: tuple[Any, ...]
     place: float = 1.0
     end: int = 0
+    beside: int | None = None
 
     def value(self, number: int) -> Any:
         """One of the values."""
@@ -46,9 +50,23 @@ class Walk:
         """What is done and with what, a byte each."""
         yield from zip(self.plan[::2], self.plan[1::2], strict=False)
 
-    def cut(self, data: bytes) -> bytes:
-        """The data up to the relative place."""
-        return data[: round(self.place * len(data))]
+    def cut(self, stream: bytes) -> Cut:
+        """Messages, each with a line feed behind it, up to where they are broken off."""
+        at = round(self.place * len(stream))
+        if self.beside is not None and stream:
+            end = stream.find(b"\n", min(at, len(stream) - 1))
+            at = min(end + self.beside, len(stream))
+        # The end of a message is its brace: the line feed behind it is no part of it.
+        return Cut(stream[:at], stream.count(b"\n", 0, at + 1), at == 0 or b"\n" in stream[at - 1 : at + 1])
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A stream that was broken off: its bytes, how many whole messages they hold, and whether they hold no other."""
+
+    stream: bytes
+    whole: int
+    complete: bool
 
 
 def walks(steps: int = STEPS) -> st.SearchStrategy[Walk]:
@@ -56,7 +74,15 @@ def walks(steps: int = STEPS) -> st.SearchStrategy[Walk]:
     pool = st.lists(st.one_of(values.TEXT, values.ANY), min_size=1, max_size=6).map(tuple)
     place = st.one_of(st.just(1.0), st.floats(0, 1, width=32))
     end = st.integers(0, 11)
-    return planned(lambda plan, place, end, pool: Walk(plan, pool, place, end), 2 * steps, place, end, pool)
+    beside = st.sampled_from((None, -1, 0, 1, 2))
+    return planned(
+        lambda plan, place, end, beside, pool: Walk(plan, pool, place, end, beside),
+        2 * steps,
+        place,
+        end,
+        beside,
+        pool,
+    )
 
 
 class Teller(Protocol):

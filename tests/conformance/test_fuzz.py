@@ -16,7 +16,7 @@ from conformance.fuzz.batches import Batch, Typed, batches
 from conformance.fuzz.engine import Choices, Fuzz
 from conformance.fuzz.regressions import Regression
 from conformance.fuzz.styles import DAMAGE, STYLES, TOGETHER, in_pieces, pieces, talks
-from conformance.fuzz.walks import Walk, walks
+from conformance.fuzz.walks import Cut, Walk, walks
 from conformance.oracle import strict
 from conformance.oracle.values import INTEGER_RANGES, SCALARS, difference
 from conformance.outcomes import Fault, HarnessError
@@ -141,6 +141,29 @@ def test_bytes_are_cut_behind_what_is_apt_to_be_split() -> None:
     assert pieces(b"[-1e-7,-2]", b"-+.") == [b"[-", b"1e-", b"7,-", b"2]"]
     assert pieces(b"-" * 9, b"-", most=3) == [b"-", b"-", b"-" * 7]
     assert in_pieces([b"ab"] * (TOGETHER + 2), [[1], b"b"]) == [*[b"a", b"b"] * TOGETHER, b"ab", b"ab"]
+
+
+@pytest.mark.parametrize(
+    ("walk", "cut"),
+    [
+        ({"place": 0.0}, Cut(b"", 0, True)),
+        ({"place": 0.25}, Cut(b'{"a"', 0, False)),
+        ({"place": 0.5}, Cut(b'{"a":1}\n', 1, True)),
+        ({"place": 1.0}, Cut(b'{"a":1}\n{"b":2}\n', 2, True)),
+        ({"place": 0.25, "beside": -1}, Cut(b'{"a":1', 0, False)),
+        ({"place": 0.25, "beside": 0}, Cut(b'{"a":1}', 1, True)),
+        ({"place": 0.25, "beside": 1}, Cut(b'{"a":1}\n', 1, True)),
+        ({"place": 0.25, "beside": 2}, Cut(b'{"a":1}\n{', 1, False)),
+        ({"place": 1.0, "beside": 0}, Cut(b'{"a":1}\n{"b":2}', 2, True)),
+        ({"place": 1.0, "beside": 2}, Cut(b'{"a":1}\n{"b":2}\n', 2, True)),
+    ],
+)
+def test_a_message_ends_with_its_brace(walk: dict[str, Any], cut: Cut) -> None:
+    assert Walk(b"", (), **walk).cut(b'{"a":1}\n{"b":2}\n') == cut
+
+
+def test_a_walk_without_messages_is_cut_too() -> None:
+    assert Walk(b"", (), beside=-1).cut(b"") == Cut(b"", 0, True)
 
 
 def test_a_regression_is_not_made_smaller() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 import shutil
@@ -12,7 +13,10 @@ from typing import Any
 
 import pytest
 
+from conformance.fuzz.regressions import save
+from conformance.fuzz.walks import Walk
 from conformance.mutants import load_bank, planted
+from conformance.outcomes import Fault
 
 from .test_cli import cli
 
@@ -68,6 +72,18 @@ def test_a_failure_is_replayed_elsewhere_and_saved(faulty: str, tmp_path: Path) 
     status, (passed,), _ = report(tmp_path, *fixed)
     assert status == 0
     assert passed["examples"] == 6
+
+
+@pytest.mark.parametrize("case", ["host/states/end-anywhere", "plugin/states/end-anywhere"])
+def test_a_correct_testee_passes_where_the_stream_ends_beside_the_end_of_a_message(case: str, tmp_path: Path) -> None:
+    plan = bytes([3, 119] * 20) if case.startswith("host") else bytes([1, 0] * 8 + [12, 0] * 8)
+    for beside, end in itertools.product((-1, 0, 1, 2), range(4)):
+        walk = Walk(plan, ("",), place=end / 4, end=end, beside=beside)
+        save(str(tmp_path / "regressions"), case, walk, Fault("a false alarm"), "")
+    words = ("--case", case, "--examples", "1", "--regressions", str(tmp_path / "regressions"))
+    status, (row,), printed = report(tmp_path, *words)
+    assert status == 0, printed
+    assert row["examples"] > 16
 
 
 def test_shares_of_a_case(tmp_path: Path) -> None:

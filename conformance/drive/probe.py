@@ -39,6 +39,9 @@ MANIFEST = {
     ],
 }
 
+LOOK = 1.0
+"""Seconds between two looks whether the suite is still there, while the connection is being opened."""
+
 
 def streams() -> list[list[int] | None]:
     """What the standard streams are: device and inode of each, or null for a closed one."""
@@ -209,13 +212,27 @@ def open_streams(urls: list[str], order: str) -> list[int]:
     return fds[0] + fds[1]
 
 
+def end_if_alone(sock: socket.socket) -> None:
+    """End where the suite has ended: a named pipe whose host was killed before it opened it is never open."""
+    try:
+        alone = not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        alone = False
+    if alone:
+        os._exit(99)
+
+
 def connect(urls: list[str], order: str, sock: socket.socket) -> None:
     """Open the connection and hand it to the suite."""
+    signal.signal(signal.SIGALRM, lambda *_: end_if_alone(sock))
+    signal.setitimer(signal.ITIMER_REAL, LOOK, LOOK)
     try:
         fds = open_streams(urls, order)
     except (OSError, ValueError, IndexError) as error:
         sock.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         os._exit(98)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     socket.send_fds(sock, [json.dumps({"opened": len(fds)}).encode()], fds)
     for fd in inherited():  # the suite alone holds the connection now
         if fd != sock.fileno():

@@ -32,6 +32,8 @@ class Launched:
 
     PATIENCE = 10.0
     """Seconds that it has to end in order after an interrupt."""
+    ENDING = 30.0
+    """Seconds that it has to end by itself when it has told everything."""
 
     def __init__(self, process: subprocess.Popen[bytes] | Forked, events: int, output: Path) -> None:
         self._process = process
@@ -49,12 +51,15 @@ class Launched:
                 yield event
 
     def exit_code(self) -> int:
-        """The exit status of the run.
+        """The exit status of the run, when its events have ended.
 
         Raises:
             LaunchError: pytest did not get to the end.
         """
-        self._process.wait()
+        try:
+            self._process.wait(self.ENDING)
+        except subprocess.TimeoutExpired:
+            self.stop()
         if self.finished is None:
             raise LaunchError(self.printed())
         return int(self.finished["exit"])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 import pytest
 
-from conformance.launch import _lines
+from conformance.launch import Launched, LaunchError, _lines
 
 
 class Noted(Exception):
@@ -76,3 +79,24 @@ def test_lines_come_whole_and_what_is_cut_off_is_none() -> None:
     assert list(lines) == []
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(read_end)
+
+
+@pytest.mark.parametrize("told", [b'{"event": "finish", "exit": 1}\n', b""], ids=["everything", "nothing"])
+def test_a_run_that_has_ended_its_events_and_stays_is_ended(
+    told: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Launched, "ENDING", 0.1)
+    output = tmp_path / "output"
+    output.write_text("the last words", encoding="utf-8")
+    read_end, write_end = os.pipe()
+    os.write(write_end, told)
+    os.close(write_end)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stderr=subprocess.DEVNULL) as process:
+        launched = Launched(process, read_end, output)
+        assert list(launched) == []
+        if told:
+            assert launched.exit_code() == 1
+        else:
+            with pytest.raises(LaunchError, match="the last words"):
+                launched.exit_code()
+        assert process.poll() is not None

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
 
@@ -75,6 +75,9 @@ class Typed:
 class Batch:
     """A pool of values, and a plan: two bytes a call."""
 
+    STEP: ClassVar[int] = 2
+    """Bytes of one step of the plan."""
+
     pool: tuple[Typed, ...]
     plan: bytes
 
@@ -129,7 +132,7 @@ def batches(types: st.SearchStrategy[Type], names: Iterable[str]) -> st.SearchSt
     def build(plan: bytes, *parts: list[Typed]) -> Batch:
         return Batch(tuple(item for part in reversed(parts) for item in part), plan)
 
-    return planned(build, PLAN, corners, corners, corners, pool, step=2)
+    return planned(build, PLAN, corners, corners, corners, pool, step=Batch.STEP)
 
 
 def safe_as_any(item: Typed) -> bool:

@@ -88,7 +88,7 @@ def _of_type(of: Any) -> Iterator[str]:
 
 
 def _of_plan(value: Batch | Talk | Walk) -> Iterator[str]:
-    steps = len(value.plan) // (1 if isinstance(value, Talk) else 2)
+    steps = len(value.plan) // value.STEP
     if steps == 1:
         yield "plan of one call"
     if steps >= LARGE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from hypothesis import strategies as st
 
@@ -17,6 +18,9 @@ UNMARSHALABLE = "unmarshalable"
 @dataclass(frozen=True)
 class Prototypes:
     """Types that JSON carries, types that it does not, and a plan of prototypes made of them, three bytes each."""
+
+    STEP: ClassVar[int] = 3
+    """Bytes of one step of the plan."""
 
     plan: bytes
     good: list[Type]
@@ -38,4 +42,4 @@ def prototypes(declared: tuple[str, ...]) -> st.SearchStrategy[Prototypes]:
     """Prototypes of the types that a testee declares."""
     good = st.lists(values.types(declared), min_size=1, max_size=8)
     bad = st.lists(values.types((UNMARSHALABLE,), depth=3), min_size=1, max_size=4)
-    return planned(Prototypes, 120, good, bad)
+    return planned(Prototypes, 40, good, bad, step=Prototypes.STEP)

@@ -15,8 +15,6 @@ from conformance.fuzz.prototypes import Prototypes
 from conformance.fuzz.styles import Talk
 from conformance.fuzz.walks import Walk
 
-_STEP: dict[type[Any], int] = {Batch: 2, Walk: 2, Prototypes: 3}
-"""Bytes of one step of a plan, where it is not one."""
 _FEW = 4
 """Values are left out of plans of so many steps at most: with fewer values, each step means something else."""
 
@@ -29,10 +27,10 @@ def smaller(example: Any) -> Iterator[Any]:
                 yield (*example[:index], other, *example[index + 1 :])
         yield from _with_fewer_values(example)
     elif isinstance(example, Batch | Talk | Walk | Prototypes):
-        for plan in _shorter(example.plan, _STEP.get(type(example), 1)):
+        for plan in _shorter(example.plan, example.STEP):
             yield replace(example, plan=plan)
         if isinstance(example, Batch | Talk):
-            for plan, pool in _fewer(example.plan, example.pool, _STEP.get(type(example), 1)):
+            for plan, pool in _fewer(example.plan, example.pool, example.STEP):
                 yield replace(example, plan=plan, pool=tuple(pool))
     elif isinstance(example, bytes):
         yield from _shorter(example, 1)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, cycle, islice, pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 
@@ -118,6 +118,9 @@ def pieces(data: bytes, cuts: Cuts, most: int = 48) -> list[bytes]:
 @dataclass(frozen=True)
 class Talk:
     """Values, styles in which messages with them are written, a plan that pairs them, and ways to cut the bytes."""
+
+    STEP: ClassVar[int] = 1
+    """Bytes of one step of the plan."""
 
     pool: tuple[Any, ...]
     styles: tuple[Style, ...]

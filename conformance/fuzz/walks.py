@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from hypothesis import strategies as st
 
@@ -30,6 +30,9 @@ class Walk:
 
     With ``beside`` it is broken off so many bytes behind the end of the message that the place is in.
     """
+
+    STEP: ClassVar[int] = 2
+    """Bytes of one step of the plan."""
 
     plan: bytes
     pool: tuple[Any, ...]
@@ -77,11 +80,12 @@ def walks(steps: int = STEPS) -> st.SearchStrategy[Walk]:
     beside = st.sampled_from((None, -1, 0, 1, 2))
     return planned(
         lambda plan, place, end, beside, pool: Walk(plan, pool, place, end, beside),
-        2 * steps,
+        steps,
         place,
         end,
         beside,
         pool,
+        step=Walk.STEP,
     )
 
 

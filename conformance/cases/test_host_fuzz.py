@@ -180,6 +180,17 @@ def test_mismatch(fuzz_host: Fuzz) -> None:
     fuzz_host.check(st.tuples(plans(96), st.lists(one, min_size=1, max_size=12)), run)
 
 
+def _answered(host: HostSession, sequence: int, value: Any) -> None:
+    """The right reply to a call, perhaps behind others: damage may give its sequence to another call, and calls that
+    run side by side are answered in any order."""
+    try:
+        host.results(sequence, value)
+    except Fault:
+        if not host.look_for(lambda: host.arrived(sequence) or host.wire.eof) or not host.arrived(sequence):
+            raise
+        _answered(host, sequence, value)
+
+
 @case("FUZ-04", generated=True)
 def test_hostile_bytes(fuzz_host: Fuzz) -> None:
     """A damaged conversation: calls before the damage are answered rightly, then the host goes on or ends, in time."""
@@ -197,7 +208,7 @@ def test_hostile_bytes(fuzz_host: Fuzz) -> None:
         for i, (value, _) in enumerate(turns):
             end += len(messages[i])
             if end <= at:
-                host.results(first + i, value)
+                _answered(host, first + i, value)
         host.tell(exit=0)
         child = host.child
         assert child is not None

@@ -8,12 +8,15 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conformance.cases.test_host_fuzz import stream_of
 from conformance.fuzz.regressions import save
+from conformance.fuzz.styles import Damage, Style, Talk
 from conformance.fuzz.walks import Walk
 from conformance.mutants import load_bank, planted
 from conformance.outcomes import Fault
@@ -84,6 +87,26 @@ def test_a_correct_testee_passes_where_the_stream_ends_beside_the_end_of_a_messa
     status, (row,), printed = report(tmp_path, *words)
     assert status == 0, printed
     assert row["examples"] > 16
+
+
+def test_a_sequence_that_damage_gives_to_another_call_has_two_replies_in_any_order(tmp_path: Path) -> None:
+    (mutant,) = (each for each in load_bank(BANK) if each.id == "scratch-host-malformed-string-aborts")
+    find = "            self._write(answer(request, service))\n"
+    slow = "            if request.sequence == 2 and not self.late:\n                self.late = True\n"
+    slow += "                threading.Event().wait(0.3)\n"
+    correct = replace(mutant, find=find, replace=f"{slow}{find}")
+    talk = Talk(tuple(range(12)), (Style(b"", ascii=False, unknown=False),), bytes(range(12)), ())
+    stream = b"".join(stream_of(talk, 1))
+    damage = Damage("delete", (stream.index(b"12 ") + 0.5) / len(stream), b"-")
+    assert damage.apply(stream)[0].count(b":2  ") == 2
+    save(str(tmp_path / "regressions"), "host/fuzz/hostile-bytes", (talk, damage), Fault("a false alarm"), "")
+    with planted(correct) as (command, _):
+        server = Path(shlex.split(command)[-1]).parent / "server.py"
+        text = server.read_text(encoding="utf-8")
+        server.write_text(text.replace("class Server:\n", "class Server:\n    late = False\n"), encoding="utf-8")
+        words = ("--testee", command, "--case", "host/fuzz/hostile-bytes", "--examples", "1")
+        status, _, printed = report(tmp_path, *words, "--regressions", str(tmp_path / "regressions"))
+    assert status == 0, printed
 
 
 def test_shares_of_a_case(tmp_path: Path) -> None:

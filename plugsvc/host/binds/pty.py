@@ -19,6 +19,7 @@ __all__ = ["PtyBind"]
 
 LINGER_SECONDS = 2.0
 LOOK_SECONDS = 0.002
+QUIET_SECONDS = 0.05
 
 
 class PtyBind:
@@ -48,7 +49,11 @@ class PtyBind:
 
 
 def _wait_until_read(path: str, gone: threading.Event) -> None:
-    """Wait until the plugin has read everything: closing the master hangs up, and takes away what is unread."""
+    """Wait until the plugin has read everything: closing the master hangs up, and takes away what is unread.
+
+    Behind what can be read at once there may be more, which comes when the reader has made room for it: only a
+    terminal that stays empty is empty.
+    """
     try:
         slave = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     except OSError:
@@ -56,9 +61,15 @@ def _wait_until_read(path: str, gone: threading.Event) -> None:
     try:
         poll = select.poll()
         poll.register(slave, select.POLLIN)
-        deadline = time.monotonic() + LINGER_SECONDS
+        filled = time.monotonic()
+        deadline = filled + LINGER_SECONDS
         # A terminal does not tell when it has become empty, so it has to be asked, for this short while.
-        while poll.poll(0) and time.monotonic() < deadline and not gone.wait(LOOK_SECONDS):
-            continue
+        while (now := time.monotonic()) < deadline:
+            if poll.poll(0):
+                filled = now
+            elif now - filled >= QUIET_SECONDS:
+                break
+            if gone.wait(LOOK_SECONDS):
+                break
     finally:
         os.close(slave)

@@ -54,6 +54,8 @@ WAYS: dict[str, Callable[[Any], None]] = {
     "with nothing but white space": _only_space,
 }
 
+MANY = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"none","args":[]}\n'
+
 
 def _long(host: Any) -> int:
     """Milliseconds that no host is waited for."""
@@ -228,6 +230,27 @@ def test_exit_with_large_replies_unread(host: Any, each: tuple[int]) -> None:
     host.leave(status)
     why = f"the plugin stopped reading, then exited {status}"
     host.ended(why=why, success=status == 0, says=None if status == 0 else rf"\b{status}\b")
+
+
+@case(
+    "OPN-03",
+    "END-06",
+    "END-07",
+    "END-10",
+    each={"0": (0, 0, True), "113": (113, 0, False), "0, within a message": (0, 40, False)},
+)
+def test_gone_behind_many_requests(host: Any, each: tuple[int, int, bool]) -> None:
+    """A plugin sends more than is read at once and goes, no reply read: what it sent counts to the last byte.
+
+    Where writing to it fails, there are requests behind those that were read, and the connection has not ended yet.
+    """
+    status, missing, success = each
+    host.goes_on()
+    stream = b"".join(MANY % n for n in range(100_000, 101_500))
+    host.send(stream[: len(stream) - missing])
+    host.leave(status)
+    cut = "within a request" if missing else "between requests"
+    host.ended(why=f"the plugin ended the connection {cut}, behind many more, and exited {status}", success=success)
 
 
 @case("END-13")

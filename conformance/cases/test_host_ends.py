@@ -250,7 +250,8 @@ def test_gone_behind_many_requests(host: Any, each: tuple[int, int, bool]) -> No
     host.send(stream[: len(stream) - missing])
     host.leave(status)
     cut = "within a request" if missing else "between requests"
-    host.ended(why=f"the plugin ended the connection {cut}, behind many more, and exited {status}", success=success)
+    why = f"the plugin ended the connection {cut}, behind many more, and exited {status}"
+    host.ended(why=why, success=success, says=rf"\b{status}\b" if status else None)
 
 
 @case("END-13")

@@ -199,9 +199,11 @@ class Settings:
                 raise UsageError(f"{option} is for a campaign (--profile campaign)")
         if self.replay is not None:
             try:
-                unpack(self.replay)
+                of, _ = unpack(self.replay)
             except RecordError as error:
                 raise UsageError(f"--replay: {error}") from None
+            if of not in catalogue():
+                raise UsageError(f"--replay: an example of {of}, which is no case of this version")
         if self.database is not None:
             open_database(self.database)
 

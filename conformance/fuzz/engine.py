@@ -151,9 +151,11 @@ class Fuzz:
 
     def _replay(self, word: str, run: Callable[[Any, Any], int]) -> None:
         try:
-            example = unpack(word)
+            case, example = unpack(word)
         except RecordError as error:
             raise HarnessError(str(error)) from None
+        if case != self.case:
+            raise HarnessError(f"the example to be replayed is one of {case}, not of {self.case}")
         self._try(run, example)
         raise HarnessError("the example to be replayed passes now")
 
@@ -195,7 +197,7 @@ class Fuzz:
         example = getattr(problem, "example", None)
         if example is None:
             return
-        self.replay = pack(example)
+        self.replay = pack(self.case, example)
         if self.choices.save is not None and self.choices.replay is None:
             self.saved = save(self.choices.save, self.case, example, problem, _short(repr(example)))
 

@@ -70,21 +70,22 @@ def decode(data: Any) -> Any:
         raise RecordError(f"not of this version's form: {form}") from None
 
 
-def pack(example: Any) -> str:
-    """The example as one word for a command line."""
-    text = json.dumps(encode(example), separators=(",", ":"))
+def pack(case: str, example: Any) -> str:
+    """The example of a case as one word for a command line."""
+    text = json.dumps([case, encode(example)], separators=(",", ":"))
     return base64.urlsafe_b64encode(zlib.compress(text.encode("ascii"), 9)).decode("ascii").rstrip("=")
 
 
-def unpack(word: str) -> Any:
-    """The inverse of `pack`.
+def unpack(word: str) -> tuple[str, Any]:
+    """The inverse of `pack`: a case and its example.
 
     Raises:
         RecordError: the word is no example, or was damaged on its way.
     """
     try:
         data = zlib.decompress(base64.b64decode(word + "=" * (-len(word) % 4), altchars=b"-_", validate=True))
-        return decode(json.loads(data))
-    except (ValueError, zlib.error, RecursionError) as error:
+        case, example = json.loads(data)
+        return str(case), decode(example)
+    except (ValueError, TypeError, zlib.error, RecursionError) as error:
         reason = f" ({error})" if isinstance(error, RecordError) else ""
         raise RecordError(f"not an example to be replayed: {word[:60]}{reason}") from None

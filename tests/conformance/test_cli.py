@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from conformance.fuzz.record import pack
 from tests.conformance import bad_testees
 
 COMMAND = [sys.executable, "-m", "conformance.cli"]
@@ -113,6 +114,7 @@ def test_a_testee_that_does_not_answer(tmp_path: Path) -> None:
         (["run", "--scheme", "bogus"], 2, "--scheme bogus: no such scheme; this suite offers file"),
         (["run", "--bind", "bogus"], 2, "--bind bogus: no testee declares it"),
         (["run", "--replay", "zz"], 2, "--replay: not an example to be replayed: zz"),
+        (["run", "--replay", pack("host/no/such", 1)], 2, "--replay: an example of host/no/such, which is no case"),
         (["run", "-n", "many"], 2, "-n many: expected a number of processes, or auto"),
         (["run", "--known-failures", "/no/such/file"], 2, "/no/such/file: No such file or directory"),
         (["run", "--json", "/no/such/folder/report.json"], 2, "--json /no/such/folder/report.json: No such file"),

@@ -14,6 +14,7 @@ from conformance.drive.capabilities import Role
 from conformance.fuzz import values
 from conformance.fuzz.batches import Batch, Typed, batches
 from conformance.fuzz.engine import Choices, Fuzz
+from conformance.fuzz.record import pack
 from conformance.fuzz.regressions import Regression
 from conformance.fuzz.styles import DAMAGE, STYLES, TOGETHER, in_pieces, pieces, talks
 from conformance.fuzz.walks import Cut, Walk, walks
@@ -198,6 +199,14 @@ def test_a_replay_that_passes_now_says_so() -> None:
     fixed, _ = fuzz(replay=engine.replay)
     with pytest.raises(HarnessError, match="passes now"):
         fixed.check(LISTS, lambda session, example: 1)
+
+
+def test_a_replay_of_another_case_says_so() -> None:
+    engine, started = fuzz(replay=pack("host/states/interleaved", [6]))
+    engine.case = "host/fuzz/values"
+    with pytest.raises(HarnessError, match="is one of host/states/interleaved, not of host/fuzz/values"):
+        engine.check(LISTS, large)
+    assert not started
 
 
 def test_nonsense_is_no_replay() -> None:

@@ -41,10 +41,12 @@ EXAMPLES = st.one_of(
 
 @given(EXAMPLES)
 def test_an_example_travels_as_one_word(example: Any) -> None:
-    word = pack(example)
+    word = pack("side/group/case", example)
     assert word.isascii()
     assert not set(word) & set(" '\"\\$")
-    assert repr(unpack(word)) == repr(example)
+    case, same = unpack(word)
+    assert case == "side/group/case"
+    assert repr(same) == repr(example)
 
 
 @pytest.mark.parametrize("word", ["", "nonsense", "eNqr", "-", "eJw"])

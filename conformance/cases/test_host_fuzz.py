@@ -186,7 +186,8 @@ def _answered(host: HostSession, sequence: int, value: Any) -> None:
     try:
         host.results(sequence, value)
     except Fault:
-        if not host.look_for(lambda: host.arrived(sequence) or host.wire.eof) or not host.arrived(sequence):
+        host.look_for(lambda: host.arrived(sequence) or host.wire.eof)
+        if not host.arrived(sequence):
             raise
         _answered(host, sequence, value)
 

@@ -58,7 +58,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
         # Whoever reads our output has seen enough; nothing more must be written at exit.
         import os
 
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from .openers.descriptors import open_path
+
+        os.dup2(open_path(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     sys.exit(0)
 

@@ -21,7 +21,6 @@ And `connect` makes a connection of its own, beside that of the process, for tes
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +37,7 @@ from .host.registry import Registry
 from .host.server import Server
 from .marshal import Signature
 from .openers import Duplex, FdStream
+from .openers.descriptors import pipe
 
 __all__ = ["Call", "FakeHost", "connect", "hosted_by"]
 
@@ -80,8 +80,8 @@ def connect(registry: Registry, **limits: Any) -> Iterator[Connection]:
 
 
 def _pair(registry: Registry, limits: dict[str, Any]) -> tuple[Server, Duplex]:
-    plugin_reads, host_writes = os.pipe()
-    host_reads, plugin_writes = os.pipe()
+    plugin_reads, host_writes = pipe()
+    host_reads, plugin_writes = pipe()
     server = Server(registry, Channel.of_descriptors(host_reads, host_writes), **limits)
     server.start()
     return server, Duplex(FdStream(plugin_reads), FdStream(plugin_writes))

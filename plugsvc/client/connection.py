@@ -46,6 +46,7 @@ from typing import Protocol
 
 from ..errors import CallTimeout, ConnectionLost, ProtocolError, ServiceError
 from ..openers import Duplex
+from ..openers.descriptors import eventfd, pipe
 from ..openers.large import expect_large
 from ..openers.looking import Looking
 from ..wire import MAX_DEPTH, MAX_MESSAGE, MAX_SEQUENCE, Reply, ReplyReader, join_call, request_prefix
@@ -575,9 +576,9 @@ def _by() -> str:
 def _event_descriptors() -> tuple[int, int]:
     """Return what to watch and what to write 8 bytes to, to wake who watches."""
     if hasattr(os, "eventfd"):
-        fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        fd = eventfd()
         return fd, fd
-    read, write = os.pipe()
+    read, write = pipe()
     os.set_blocking(read, False)
     os.set_blocking(write, False)
     return read, write

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ..errors import ProtocolError
+from ..openers.descriptors import pipe
 from ..openers.large import expect_large
 from ..openers.looking import Looking
 from ..openers.stream import Duplex, FdStream
@@ -38,7 +39,7 @@ class Channel:
         self._reader, self._writer = duplex.reader, duplex.writer
         self._duplex = duplex
         self._held, self._kept = list(held), list(kept)
-        self._wake_read, self._wake_write = os.pipe()
+        self._wake_read, self._wake_write = pipe()
         self._to_read, self._to_write, self._writer_gone = select.poll(), select.poll(), select.poll()
         self._to_read.register(self._reader.fileno(), select.POLLIN)
         self._to_write.register(self._writer.fileno(), self._writer.room)

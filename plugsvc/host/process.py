@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Literal
 
+from ..openers.descriptors import above_standard, pipe, standard_reserved
 from .context import Context
 
 __all__ = ["CAPTURE", "INHERIT", "Exit", "Launch", "OutputTarget", "run_process"]
@@ -134,16 +135,17 @@ def run_process(
 
     Raises `OSError` when the process cannot be started.
     """
-    process = subprocess.Popen(
-        launch.argv,
-        stdin=subprocess.DEVNULL if launch.stdin is None else launch.stdin,
-        stdout=_target(launch.stdout),
-        stderr=_target(launch.stderr),
-        cwd=launch.cwd,
-        env=None if launch.env is None else dict(launch.env),
-        pass_fds=launch.pass_fds,
-        start_new_session=True,
-    )
+    with standard_reserved():
+        process = subprocess.Popen(
+            launch.argv,
+            stdin=subprocess.DEVNULL if launch.stdin is None else launch.stdin,
+            stdout=_target(launch.stdout),
+            stderr=_target(launch.stderr),
+            cwd=launch.cwd,
+            env=None if launch.env is None else dict(launch.env),
+            pass_fds=launch.pass_fds,
+            start_new_session=True,
+        )
     try:
         launch.on_start()
         return _Watch(process, context, grace, keep, output_limit, linger).run()
@@ -200,7 +202,7 @@ class _Watch:
         self._wake_fd: int | None = None
 
     def run(self) -> Exit:
-        wake_read, wake_write = os.pipe()
+        wake_read, wake_write = pipe()
         self._wake_fd = wake_write
         exit_fd = _exit_descriptor(self._process.pid)
         try:
@@ -290,8 +292,8 @@ def _exit_descriptor(pid: int) -> int:
     """Return a descriptor that becomes readable when the child has ended; the child is not reaped."""
     if hasattr(os, "pidfd_open"):
         with suppress(OSError):
-            return os.pidfd_open(pid)
-    read, write = os.pipe()
+            return above_standard(os.pidfd_open(pid))
+    read, write = pipe()
 
     def wait() -> None:
         try:

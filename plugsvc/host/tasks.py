@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..openers.descriptors import standard_reserved
 from ..wire import Request
 from .calls import Service, failed, succeeded
 from .channel import block_sigpipe
@@ -46,7 +47,8 @@ def own_loop() -> asyncio.AbstractEventLoop:
     """Return the loop that the library has in a thread of its own; it is started when it is first needed."""
     with _starting:
         if not _own:
-            loop = asyncio.new_event_loop()
+            with standard_reserved():
+                loop = asyncio.new_event_loop()
 
             def run() -> None:
                 block_sigpipe()

@@ -21,6 +21,7 @@ import socket
 import stat
 
 from ..errors import OpenError
+from .descriptors import FIRST, duplicate
 from .sockets import SocketStream
 from .stream import Duplex, FdStream
 from .url import URL
@@ -28,7 +29,6 @@ from .url import URL
 __all__ = ["CLOSED", "adopt", "check_descriptor", "open_fd", "take_descriptor"]
 
 _NUMBERS = re.compile(r"(?P<one>[0-9]{1,9})(?:,(?P<other>[0-9]{1,9}))?")
-_STANDARD = 3
 
 CLOSED = (
     "whatever started this process has closed it, as sudo does; a host can offer a path instead: unix, fifo, procfs"
@@ -43,7 +43,7 @@ def open_fd(url: URL, mode: str, deadline: float) -> FdStream | Duplex:
         raise OpenError("it has no descriptor (fd:3 for a socket, fd:3,4 for two pipes, to read and to write)")
     numbers = [int(number) for number in match.groups() if number is not None]
     for number in numbers:
-        if number < _STANDARD:
+        if number < FIRST:
             raise OpenError(f"descriptor {number} is one of the standard streams (for these use stdio:)")
     if len(numbers) == 1:
         return take_descriptor(numbers[0], mode, "give two, to read and to write: fd:N,M")
@@ -61,7 +61,7 @@ def take_descriptor(number: int, mode: str, instead: str = "") -> FdStream:
     """Return the stream over an inherited descriptor, see `check_descriptor`. Raises `OpenError`."""
     check_descriptor(number, mode, f"descriptor {number}", instead)
     # A copy, so that the number is still good for another try when the rest of the opening fails.
-    return adopt(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _STANDARD), owned=(number,))
+    return adopt(duplicate(number), owned=(number,))
 
 
 def adopt(fd: int, *, owned: tuple[int, ...] = ()) -> FdStream:
@@ -106,7 +106,7 @@ def check_descriptor(fd: int, mode: str, name: str, instead: str) -> None:
 
 
 def _check_socket(fd: int, name: str) -> None:
-    with socket.socket(fileno=os.dup(fd)) as found:
+    with socket.socket(fileno=duplicate(fd)) as found:
         if found.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) != socket.SOCK_STREAM:
             raise OpenError(f"{name} is a socket, but not one that carries a stream")
         if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):

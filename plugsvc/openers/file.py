@@ -19,6 +19,7 @@ import stat
 import time
 
 from ..errors import OpenError
+from .descriptors import FIRST, open_path
 from .stream import FdStream
 from .url import URL
 
@@ -143,7 +144,7 @@ def _open(path: str, flags: int, is_fifo: bool, deadline: float) -> int:
     pause = _SLEEP_MIN
     while True:
         try:
-            return os.open(path, flags)
+            return open_path(path, flags)
         except OSError as error:
             if not (is_fifo and error.errno == errno.ENXIO):
                 raise
@@ -193,4 +194,4 @@ def _own_descriptor(path: str) -> int | None:
     if not match or (match["pid"] and int(match["pid"]) != os.getpid()):
         return None
     fd = int(match["fd"])
-    return fd if 2 < fd < 1 << 31 else None  # the standard streams stay with the program
+    return fd if FIRST <= fd < 1 << 31 else None  # the standard streams stay with the program

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
@@ -11,6 +10,7 @@ from importlib import import_module
 from typing import Protocol
 
 from ..errors import OpenError, RegistrationError
+from .descriptors import duplicate
 from .file import open_file
 from .stream import Duplex, FdStream, Stream
 from .url import URL, check_count, parse_url
@@ -151,7 +151,7 @@ def _as_stream(opened: Stream | Duplex | HasFileno | int) -> Stream | Duplex:
     if all(hasattr(opened, name) for name in ("ready", "read", "write", "arm", "grow", "establish", "atomic", "room")):
         return opened  # type: ignore[return-value]
     # The object may close its descriptor when it is collected, and may have a buffer that must not be used.
-    return FdStream(os.dup(opened.fileno()))
+    return FdStream(duplicate(opened.fileno()))
 
 
 def _refusal(url: URL, mode: str, error: Exception) -> OpenError:

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Callable
 
 from ..errors import OpenError
+from .descriptors import open_path
 from .shm_memory import BELLS, REPLIES, REQUESTS, Memory
 from .shm_ring import RingReader, RingWriter
 from .stream import Duplex
@@ -23,7 +24,7 @@ from .url import HOST_FLAG, URL, quote_path
 
 __all__ = ["bell_paths", "open_shm", "with_shm_path"]
 
-_ALWAYS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY
+_ALWAYS = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY
 _GONE = "the host is gone, or another process has opened it already"
 
 
@@ -106,7 +107,7 @@ def _open_bell(path: str, flags: int, undo: contextlib.ExitStack) -> int:
 
 def _open(path: str, flags: int) -> int:
     try:
-        return os.open(path, flags | _ALWAYS)
+        return open_path(path, flags | _ALWAYS)
     except OSError as error:
         raise OpenError(_reason(error))
 

@@ -12,6 +12,7 @@ import sys
 from typing import NamedTuple
 
 from ..errors import OpenError
+from .descriptors import standard_reserved
 
 __all__ = [
     "BELLS",
@@ -73,7 +74,8 @@ class Memory:
         """Map the file `fd`, which has two rings of these capacities and that size, and stays the caller's."""
         self.capacities = {REQUESTS: requests, REPLIES: replies}
         self.offsets = {REQUESTS: DATA_OFFSET, REPLIES: DATA_OFFSET + requests}
-        self.map = mmap.mmap(fd, DATA_OFFSET + requests + replies)
+        with standard_reserved():  # the mapping has a copy of the descriptor
+            self.map = mmap.mmap(fd, DATA_OFFSET + requests + replies)
         with memoryview(self.map) as view:
             self.words = {ring: view[ring.begin : ring.end].cast("Q") for ring in (REQUESTS, REPLIES)}
         self._users = 2

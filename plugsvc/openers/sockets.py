@@ -10,13 +10,41 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import OpenError
+from .descriptors import FIRST, above_standard
 from .stream import READ_SIZE, FdStream
 
-__all__ = ["SocketStream", "check_peer", "connect", "peer_uid"]
+__all__ = ["SocketStream", "accept", "check_peer", "connect", "new_socket", "peer_uid", "socket_pair"]
 
 _DRAIN_READS = 64
 _NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
 _PAUSE_MIN, _PAUSE_MAX = 0.0005, 0.02
+
+
+def new_socket(family: socket.AddressFamily) -> socket.socket:
+    """Return a new stream socket. Raises `OSError`."""
+    return _above_standard(socket.socket(family))
+
+
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Return two connected stream sockets. Raises `OSError`."""
+    one, other = socket.socketpair()
+    try:
+        return _above_standard(one), _above_standard(other)
+    except BaseException:
+        one.close()
+        other.close()
+        raise
+
+
+def accept(listener: socket.socket) -> socket.socket:
+    """Return the next connection that a listening socket has. Raises `OSError`."""
+    return _above_standard(listener.accept()[0])
+
+
+def _above_standard(made: socket.socket) -> socket.socket:
+    if made.fileno() >= FIRST:
+        return made
+    return socket.socket(fileno=above_standard(made.detach()))
 
 
 class SocketStream(FdStream):

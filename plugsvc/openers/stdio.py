@@ -12,13 +12,13 @@ As with `fd`, the two descriptors become non-blocking, for everybody who has a c
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import os
 import sys
 import threading
 
 from ..errors import OpenError
+from .descriptors import duplicate, open_path
 from .fd import adopt, check_descriptor
 from .sockets import SocketStream
 from .stream import Duplex, FdStream
@@ -57,14 +57,14 @@ def open_stdio(url: URL, mode: str, deadline: float) -> Duplex:
 
 
 def _take() -> Duplex:
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    null = open_path(os.devnull, os.O_RDWR)
     try:
-        reader = adopt(fcntl.fcntl(_INPUT, fcntl.F_DUPFD_CLOEXEC, _ERROR + 1))
+        reader = adopt(duplicate(_INPUT))
         try:
             if isinstance(reader, SocketStream) and os.path.sameopenfile(_INPUT, _OUTPUT):
                 writer: FdStream = reader
             else:
-                writer = adopt(fcntl.fcntl(_OUTPUT, fcntl.F_DUPFD_CLOEXEC, _ERROR + 1))
+                writer = adopt(duplicate(_OUTPUT))
         except BaseException:
             reader.close()
             raise
@@ -74,8 +74,7 @@ def _take() -> Duplex:
         except OSError:
             os.dup2(null, _OUTPUT)  # there is no standard error
     finally:
-        if null > _ERROR:
-            os.close(null)
+        os.close(null)
     return Duplex(reader, writer)
 
 

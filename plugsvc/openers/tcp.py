@@ -25,7 +25,8 @@ import stat
 from typing import Final
 
 from ..errors import OpenError
-from .sockets import SocketStream, connect
+from .descriptors import open_path
+from .sockets import SocketStream, connect, new_socket
 from .url import URL
 
 __all__ = ["MAX_NONCE", "MIN_NONCE", "NONCE_PARAMETER", "is_loopback", "open_tcp"]
@@ -45,7 +46,7 @@ def open_tcp(url: URL, mode: str, deadline: float) -> SocketStream:
     family, address = _address(url)
     path = url.parameter(NONCE_PARAMETER)
     nonce = b"" if path is None else _nonce(path)
-    connecting = socket.socket(family)
+    connecting = new_socket(family)
     try:
         connect(connecting, address, deadline)
         if connecting.getsockname() == connecting.getpeername():
@@ -98,7 +99,7 @@ def _nonce(path: str) -> bytes:
         raise OpenError(f"the path of its nonce, {path!r}, is not absolute")
     try:
         # Not to be kept waiting by a FIFO, nor sent elsewhere by a link.
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY)
+        fd = open_path(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise OpenError(f"its nonce {path!r} is not a regular file")

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable
 
 from ..errors import OpenError
-from .sockets import SocketStream, check_peer, connect
+from .sockets import SocketStream, check_peer, connect, new_socket
 from .url import URL
 
 __all__ = ["MAX_NAME", "MAX_PATH", "open_unix", "open_unix_abstract"]
@@ -71,7 +71,7 @@ def _check_kind(path: str) -> None:
 
 
 def _connect(address: bytes, deadline: float, explain: Callable[[OSError], str]) -> SocketStream:
-    connecting = socket.socket(socket.AF_UNIX)
+    connecting = new_socket(socket.AF_UNIX)
     try:
         try:
             connect(connecting, address, deadline)

@@ -52,6 +52,29 @@ def test_bytes_go_both_ways_until_the_host_ends(offer: Offer) -> None:
         assert plugin.end() == f"b'pong, bye'\n{len(offer.pass_fds)}\n"
 
 
+def test_no_descriptor_takes_the_number_of_a_closed_standard_stream(way: str, offer: Offer) -> None:
+    if way.startswith("stdio"):
+        with started(offer, "") as plugin:
+            plugin.connect()
+            plugin.end()
+        pytest.skip("stdio uses the standard streams")
+    with started(
+        offer,
+        """
+        os.close(0)
+        os.close(1)
+        duplex = open_stream(urls)
+        write(duplex.writer, b"ping")
+        say(read_all(duplex.reader), os.dup(2), os.dup(2))
+        """,
+    ) as plugin:
+        plugin.connect()
+        assert receive(plugin.reader, 100) == b"ping"
+        os.write(plugin.writer, b"pong")
+        plugin.close()
+        assert plugin.end() == "b'pong' 0 1\n"  # both numbers are still free
+
+
 def test_the_host_sees_the_end_of_the_plugin(offer: Offer) -> None:
     """The descriptors are closed with the stream, not only with the process; what was written before is there."""
     with started(

@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ...openers.descriptors import pipe
+from ...openers.sockets import accept
+
 __all__ = ["BACKLOG", "Examine", "accepting"]
 
 BACKLOG = 128
@@ -64,7 +67,7 @@ class _Acceptor:
         self._listener, self._examine, self._accepted, self._underway = listener, examine, accepted, underway
         # In the order in which they came, with what decides about each and how long it may take.
         self._waiting: dict[int, tuple[socket.socket, Callable[[], bool | None], float]] = {}
-        self._wake_read, self._wake_write = os.pipe()
+        self._wake_read, self._wake_write = pipe()
         self._poll = select.poll()
         self._poll.register(listener, select.POLLIN)
         self._poll.register(self._wake_read, select.POLLIN)
@@ -132,7 +135,7 @@ class _Acceptor:
         """Take in whoever has come."""
         while True:
             try:
-                come, _ = self._listener.accept()
+                come = accept(self._listener)
             except BlockingIOError:
                 return None
             except ConnectionAbortedError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from ...openers.sockets import SocketStream
+from ...openers.sockets import SocketStream, socket_pair
 from ...openers.stream import Duplex
 from ...openers.url import HOST_FLAG
 from ..channel import Channel
@@ -34,7 +34,7 @@ class FdBind:
 
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
-        ours, theirs = socket.socketpair()
+        ours, theirs = socket_pair()
         with theirs:
             serve(channel_of_socket(ours))
             return next(

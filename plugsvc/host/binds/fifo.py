@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 
+from ...openers.descriptors import open_path
 from ...openers.url import with_file_path_pair
 from ..channel import Channel
 from ..context import Context
@@ -39,8 +40,8 @@ class FifoBind:
             for path in (replies, requests):
                 os.mkfifo(path, 0o600)
                 # Reading first, without blocking: then there is a reader for the one who writes.
-                fds.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-                fds.append(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+                fds.append(open_path(path, os.O_RDONLY | os.O_NONBLOCK))
+                fds.append(open_path(path, os.O_WRONLY | os.O_NONBLOCK))
             their_reader, our_writer, our_reader, their_writer = fds
             channel = Channel.of_descriptors(our_reader, our_writer, held=[their_writer], kept=[their_reader])
             fds = []

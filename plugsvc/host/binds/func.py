@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 
 from ...errors import RegistrationError
+from ...openers.descriptors import pipe
 from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
@@ -35,8 +35,8 @@ class FuncBind:
             exits.append(next(*options))
             return exits[-1]
 
-        their_reader, our_writer = os.pipe()
-        our_reader, their_writer = os.pipe()
+        their_reader, our_writer = pipe()
+        our_reader, their_writer = pipe()
         with io.FileIO(their_reader, "r") as reader, io.FileIO(their_writer, "w") as writer:
             serve(Channel.of_descriptors(our_reader, our_writer))
             self._function(context, plugin, command, reader, writer, call_next)

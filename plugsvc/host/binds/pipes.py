@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 
+from ...openers.descriptors import pipe
 from ...openers.url import with_file_path_pair
 from ..channel import Channel
 from ..context import Context
@@ -70,9 +71,9 @@ class Ends:
     def __init__(self) -> None:
         self._ours: list[int] = []
         self.theirs: list[int] = []
-        their_reader, our_writer = os.pipe()
+        their_reader, our_writer = pipe()
         try:
-            our_reader, their_writer = os.pipe()
+            our_reader, their_writer = pipe()
         except OSError:
             os.close(their_reader)
             os.close(our_writer)

@@ -8,6 +8,7 @@ import threading
 import time
 import tty
 
+from ...openers.descriptors import open_path, openpty
 from ...openers.url import with_file_path
 from ..channel import Channel
 from ..context import Context
@@ -34,7 +35,7 @@ class PtyBind:
 
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
-        master, slave = os.openpty()
+        master, slave = openpty()
         try:
             tty.setraw(slave)
             path = os.ttyname(slave)
@@ -55,7 +56,7 @@ def _wait_until_read(path: str, gone: threading.Event) -> None:
     terminal that stays empty is empty.
     """
     try:
-        slave = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        slave = open_path(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     except OSError:
         return
     try:

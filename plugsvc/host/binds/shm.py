@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 
+from ...openers.descriptors import open_path
 from ...openers.shm import bell_paths, with_shm_path
 from ...openers.shm_memory import BELLS, REPLIES, REQUESTS, Memory, check_capacity
 from ...openers.shm_ring import RingReader, RingWriter
@@ -78,7 +79,7 @@ def create(path: str, requests: int, replies: int, *, begun: Callable[[], object
     `begun` is called when the plugin's first bytes were read: it needs the names no longer.
     Raises `OSError`; then what was made may be left in the directory.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fd = open_path(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         memory = Memory.create(fd, requests, replies)
     finally:
@@ -97,16 +98,16 @@ def create(path: str, requests: int, replies: int, *, begun: Callable[[], object
 
 
 def _listen(path: str, undo: contextlib.ExitStack) -> int:
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd = open_path(path, os.O_RDONLY | os.O_NONBLOCK)
     undo.callback(os.close, fd)
     return fd
 
 
 def _reach(path: str, undo: contextlib.ExitStack) -> int:
     # A FIFO cannot be opened for writing while nobody reads it; afterwards it may be without a reader.
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    reader = open_path(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = open_path(path, os.O_WRONLY | os.O_NONBLOCK)
     finally:
         os.close(reader)
     undo.callback(os.close, fd)

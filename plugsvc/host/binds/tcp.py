@@ -11,6 +11,8 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from ...errors import RegistrationError
+from ...openers.descriptors import open_path
+from ...openers.sockets import new_socket
 from ...openers.tcp import NONCE_PARAMETER, is_loopback
 from ...openers.url import HOST_FLAG
 from ..context import Context
@@ -57,7 +59,7 @@ class TcpBind:
         directory = os.path.abspath(tempfile.mkdtemp(prefix="plugsvc-", dir=self._directory))
         try:
             path = os.path.join(directory, "nonce")
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            with open(open_path(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(nonce)
             if self._uid is not None:
                 os.chown(path, self._uid, -1)
@@ -80,7 +82,7 @@ class TcpBind:
             shutil.rmtree(directory, ignore_errors=True)
 
     def _listen(self) -> socket.socket:
-        listener = socket.socket(socket.AF_INET6 if ":" in self._address else socket.AF_INET)
+        listener = new_socket(socket.AF_INET6 if ":" in self._address else socket.AF_INET)
         try:
             listener.bind((self._address, 0))
             listener.listen(BACKLOG)

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 
 from ...errors import RegistrationError
-from ...openers.sockets import peer_uid
+from ...openers.sockets import new_socket, peer_uid
 from ...openers.unix import MAX_PATH
 from ...openers.url import HOST_FLAG, quote_path
 from ..channel import Channel
@@ -45,7 +45,7 @@ class UnixBind:
         directory = os.path.abspath(tempfile.mkdtemp(prefix="plugsvc-", dir=self._place()))
         try:
             path = os.path.join(directory, _NAME)
-            listener = socket.socket(socket.AF_UNIX)
+            listener = new_socket(socket.AF_UNIX)
             try:
                 listener.bind(os.fsencode(path))
                 os.chmod(path, 0o600)
@@ -101,7 +101,7 @@ class AbstractUnixBind:
         if sys.platform != "linux":
             raise RegistrationError("only Linux has abstract sockets; use the bind unix")
         name = f"plugsvc-{os.getpid()}-{secrets.token_hex(16)}"
-        listener = socket.socket(socket.AF_UNIX)
+        listener = new_socket(socket.AF_UNIX)
         try:
             listener.bind(b"\0" + name.encode())
             listener.listen(BACKLOG)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from conformance.drive.ways import KINDS, TRAITS
+from conformance.drive.transports import BINDS, TRAITS
 from conformance.oracle.values import Type, type_name
 from conformance.requirements import Level, Side, all_requirements
 
@@ -57,7 +57,7 @@ class Case:
         """The id of every variant."""
         return [f"{self.id}[{name}]" for name in self.each] if self.each else [self.id]
 
-    def lacking(self, types: Callable[[Type], bool], features: Iterable[str]) -> str | None:
+    def reason_to_skip(self, types: Callable[[Type], bool], features: Iterable[str]) -> str | None:
         """Why a testee with these capabilities cannot run the case, or None."""
         for of in self.types:
             if not types(of):
@@ -82,9 +82,9 @@ def case(
     ``each`` gives variants: name to value, handed to the function as its argument ``each``. ``types`` and ``features``
     are what the testee must declare; without them the case is reported as unsupported. ``generated`` marks a case that
     draws its inputs. ``on`` names the kinds of connections that the case is about, ``needs`` the traits that a
-    connection must have (`conformance.drive.ways`).
+    connection must have (`conformance.drive.transports`).
     """
-    unknown = {*on} - KINDS.keys() | {*needs} - TRAITS.keys()
+    unknown = {*on} - BINDS.keys() | {*needs} - TRAITS.keys()
     if unknown:
         raise ValueError(f"no such kind or trait of a connection: {', '.join(sorted(unknown))}")
 

@@ -21,18 +21,28 @@ from rich.console import Console
 from conformance import __version__
 from conformance.case import Case, catalogue, matches
 from conformance.drive.capabilities import TesteeError
-from conformance.drive.ways import WAYS
+from conformance.drive.transports import TRANSPORTS
 from conformance.fuzz.engine import CAMPAIGN
-from conformance.launch import LaunchError, launch
-from conformance.leavings import temporary_files_kept_together
-from conformance.mutants import SEED, BankError, Mutant, Verdict, load_bank, try_all, try_mark, try_mutant, unguarded
+from conformance.mutants import (
+    SEED,
+    Mutant,
+    MutantSetError,
+    Verdict,
+    load_mutants,
+    try_all,
+    try_mutant,
+    unguarded,
+    verify_tag,
+)
+from conformance.mutation_report import markdown, report_lines, thin_lines
 from conformance.outcomes import ExitCode
-from conformance.prepare import prepare
+from conformance.plan import make_plan
+from conformance.pytest_process import PytestProcessError, start_pytest
 from conformance.report.live import Live, show_end
 from conformance.requirements import SIDE_NAMES, Requirement, Side, all_requirements
 from conformance.results import Row, report
-from conformance.score import markdown, score_lines, thin_lines
 from conformance.settings import REFUSED, Settings
+from conformance.temporary_files import keep_temporary_files_together
 
 F = TypeVar("F", bound=Callable[..., Any])
 INTERRUPTED = 130
@@ -41,10 +51,10 @@ PARALLEL_FROM = 40
 
 
 _WAYS = (
-    "Every case over this way of connecting, or over every one: all. By default every case over the first way, and a"
+    "Every case over this transport, or over every one: all. By default every case over the first transport, and a"
     " selection over the others."
 )
-_SCHEMES = ", ".join(WAYS)
+_SCHEMES = ", ".join(TRANSPORTS)
 
 
 def _fail(message: str, code: int) -> int:
@@ -61,7 +71,7 @@ def main(context: click.Context) -> None:
     Exit status: 0 conforms; 1 a MUST failed or a known failure passed; 2 usage; 3 a testee could not be run or the
     harness failed; 4 nothing was run; 130 interrupted.
     """
-    context.with_resource(temporary_files_kept_together())
+    context.with_resource(keep_temporary_files_together())
     for number in (signal.SIGTERM, signal.SIGHUP):
         # As Ctrl-C: what was started is ended, and what was found is shown. One that is ignored stays so (nohup).
         if signal.getsignal(number) is signal.SIG_DFL:
@@ -86,7 +96,7 @@ def _selection(command: F) -> F:
             click.option(
                 "--level", type=click.Choice(["MUST", "SHOULD", "MAY"]), default="MAY", help="This level and stricter."
             ),
-            click.option("--only-fuzz", "only_generated", is_flag=True, help="The generated cases only."),
+            click.option("--generated-only", "generated_only", is_flag=True, help="The generated cases only."),
         ]
     ):
         command = option(command)
@@ -100,8 +110,10 @@ def _selection(command: F) -> F:
 @click.option("--profile", type=click.Choice(["quick", "default", "campaign"]), default="default", show_default=True)
 @click.option("--examples", type=click.IntRange(1), metavar="N", help="Generated examples a case.")
 @click.option("--seed", type=int, metavar="N", help="Seed of what is generated (default: drawn, and printed).")
-@click.option("--hours", type=click.FloatRange(0, min_open=True), metavar="H", help="Time of a campaign, in all.")
-@click.option("--split", type=click.IntRange(1), metavar="N", help="Shares of each generated case.")
+@click.option(
+    "--max-time", "max_time", type=click.FloatRange(0, min_open=True), metavar="H", help="Time of a campaign, in all."
+)
+@click.option("--shards", type=click.IntRange(1), metavar="N", help="Shards of each generated case.")
 @click.option("--replay", metavar="EXAMPLE", help="Run exactly this generated example, as a failure names it.")
 @click.option("--regressions", multiple=True, metavar="DIR", help="Run these saved examples first.")
 @click.option("--save-regressions", metavar="DIR", help="Run these saved examples first, and save there what fails.")
@@ -131,9 +143,9 @@ def _run(
         if problem:
             return _fail(f"{option} {file}: {problem}", ExitCode.USAGE)
     many = processes(workers)
-    split = chosen.pop("split") or (many if chosen["profile"] == CAMPAIGN else 1)
+    shards = chosen.pop("shards") or (many if chosen["profile"] == CAMPAIGN else 1)
     try:
-        plan = prepare(Settings(**chosen, split=split, workers=many), testees)
+        plan = make_plan(Settings(**chosen, shards=shards, workers=many), testees)
     except REFUSED as error:
         return _fail(str(error), ExitCode.USAGE)
     except TesteeError as error:
@@ -152,15 +164,15 @@ def _run(
         extra += ["--maxschedchunk=1"] if many > 1 else []
     workers = workers or ("auto" if total >= PARALLEL_FROM and (os.cpu_count() or 1) > 1 else "0")
     try:
-        with launch(plan, workers=workers, extra=extra) as launched, Live(console, total) as live:
-            for data in launched:
+        with start_pytest(plan, workers=workers, extra=extra) as process, Live(console, total) as live:
+            for data in process:
                 row = Row(**data)
                 rows.append(row)
                 live.row(row)
-            code = launched.exit_code()
+            code = process.exit_code()
             if len(rows) != total:
-                raise LaunchError(f"{len(rows)} of {total} cases were reported\n{launched.printed()}")
-    except LaunchError as error:
+                raise PytestProcessError(f"{len(rows)} of {total} cases were reported\n{process.printed()}")
+    except PytestProcessError as error:
         return _fail(f"the harness failed: {error}", ExitCode.CANNOT_RUN)
     except KeyboardInterrupt:
         show_end(console, rows, failures=False)
@@ -249,32 +261,34 @@ def _explain_case(case: Case) -> None:
 
 
 @main.command()
-@click.option("--bank", type=click.Path(file_okay=False), default="fixtures/mutants", show_default=True, metavar="DIR")
+@click.option(
+    "--set", "folder", type=click.Path(file_okay=False), default="fixtures/mutants", show_default=True, metavar="DIR"
+)
 @click.option("--only", multiple=True, metavar="GLOB", help="These mutants only.")
 @click.option("-n", "workers", type=click.IntRange(1), metavar="N", help="Mutants at a time (default: one a core).")
 @click.option("--timeout", type=click.FloatRange(0.1), default=4.0, show_default=True, metavar="S")
 @click.option("--seed", type=int, default=SEED, show_default=True, metavar="N", help="Seed of the generated cases.")
 @click.option("--quick", is_flag=True, help="Stop at the first case that catches a mutant; say nothing of the others.")
-@click.option("--marks", is_flag=True, help="Check the marks instead: that all other cases pass on a marked mutant.")
+@click.option("--verify-tags", is_flag=True, help="Check the tags instead: all other cases pass on a tagged mutant.")
 @click.option("--table", metavar="F", help="Write the score as a table in Markdown.")
 def mutants(
-    bank: str,
+    folder: str,
     only: tuple[str, ...],
     workers: int | None,
     timeout: float,
     seed: int,
     quick: bool,
-    marks: bool,
+    verify_tags: bool,
     table: str | None,
 ) -> None:
-    """Measure what the suite catches: testees with one planted defect each.
+    """Measure what the suite catches: testees with one defect each.
 
-    Exit status: 0 every mutant was caught by the requirement it names, and every MUST has one (with --marks: what is
-    marked is found by nothing else); 1 otherwise; 2 usage.
+    Exit status: 0 every mutant was caught by the requirement it names, and every MUST has one (with
+    --verify-tags: nothing else finds what is tagged); 1 otherwise; 2 usage.
     """
     try:
-        everything = load_bank(Path(bank))
-    except BankError as error:
+        everything = load_mutants(Path(folder))
+    except MutantSetError as error:
         sys.exit(_fail(str(error), ExitCode.USAGE))
     for pattern in only:
         if not any(matches(pattern, mutant.id) for mutant in everything):
@@ -284,12 +298,12 @@ def mutants(
         sys.exit(_fail(f"--table {table}: {problem}", ExitCode.USAGE))
     chosen = [m for m in everything if not only or any(matches(pattern, m.id) for pattern in only)]
     try:
-        if marks:
-            sys.exit(_check_marks([mutant for mutant in chosen if mutant.only], workers, timeout, seed))
+        if verify_tags:
+            sys.exit(_verify_tags([mutant for mutant in chosen if mutant.tag], workers, timeout, seed))
         verdicts = try_all(chosen, try_mutant, workers=workers, timeout=timeout, told=_tell, seed=seed, stop=quick)
     except KeyboardInterrupt:
         sys.exit(_fail("interrupted", INTERRUPTED))
-    click.echo("\n" + "\n".join(score_lines(verdicts)))
+    click.echo("\n" + "\n".join(report_lines(verdicts)))
     if not quick and not only:
         click.echo("\n".join(thin_lines(verdicts)))
     if table:
@@ -306,7 +320,7 @@ def _tell(verdict: Verdict) -> None:
     click.echo(f"{mark} {verdict.mutant.id}: {verdict.problem or by or verdict.mutant.what}")
 
 
-def _check_marks(marked: list[Mutant], workers: int | None, timeout: float, seed: int) -> ExitCode:
+def _verify_tags(marked: list[Mutant], workers: int | None, timeout: float, seed: int) -> ExitCode:
     if not marked:
         return ExitCode(_fail("no mutant of these is marked", ExitCode.NOTHING_RUN))
 
@@ -315,9 +329,9 @@ def _check_marks(marked: list[Mutant], workers: int | None, timeout: float, seed
         rest = f"{len(verdict.ran)} other cases pass"
         others = ", ".join(f"{case} ({message})" for case, message in found.items())
         says = verdict.problem or (f"also found by {others}" if found else rest)
-        click.echo(f"{'WRONG ' if found or verdict.problem else 'holds '} only {mutant.only}: {mutant.id}: {says}")
+        click.echo(f"{'WRONG ' if found or verdict.problem else 'holds '} only {mutant.tag}: {mutant.id}: {says}")
 
-    verdicts = try_all(marked, try_mark, workers=workers, timeout=timeout, told=told, seed=seed)
+    verdicts = try_all(marked, verify_tag, workers=workers, timeout=timeout, told=told, seed=seed)
     wrong = any(verdict.failed or verdict.problem for verdict in verdicts)
     return ExitCode.NONCONFORMING if wrong else ExitCode.CONFORMS
 

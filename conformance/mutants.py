@@ -1,13 +1,13 @@
-"""Mutants: testees with one planted defect each, and whether the suite catches it by the requirement it names.
+"""Mutants: testees with one defect each, and whether the suite catches it by the requirement it names.
 
-A bank is a folder of TOML files. ``[base.NAME]`` tables say what is mutated: ``source`` (a folder, relative to the
-file), ``command`` (words; ``{dir}`` is the mutated copy, ``{python}`` this interpreter) and optionally ``path`` (an
+A mutant set is a folder of TOML files. ``[base.NAME]`` tables say what is mutated: ``source`` (a folder, relative to
+the file), ``command`` (words; ``{dir}`` is the mutated copy, ``{python}`` this interpreter) and optionally ``path`` (an
 environment variable that names the folder around the copy, PYTHONPATH say). ``[[mutant]]`` tables plant the defects:
 ``id``, ``base``, ``side``, ``file``, ``find`` (a text that stands exactly once in the file), ``replace``, ``catches``
 (requirements, each of which must have a case that fails), ``what`` (the defect in one sentence) and optionally
-``cases`` (the ids of the cases that are to catch it, where not every case of the requirement can), ``over`` (the
-schemes or binds that show it, instead of the first that each case can be run over) and ``only`` (a mark: what alone
-can find it, see `MARKS`).
+``cases`` (the ids of the cases that are to catch it, where not every case of the requirement can), ``transports`` (the
+schemes or binds that show it, instead of the first that each case can be run over) and ``tag`` (a tag: what alone
+can find it, see `TAGS`).
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ from typing import Any
 
 from conformance.case import Case, catalogue
 from conformance.drive.capabilities import TesteeError, load
-from conformance.launch import LaunchError, launch
-from conformance.outcomes import FAULTS, ExitCode
+from conformance.outcomes import FAILURES, ExitCode
+from conformance.pytest_process import PytestProcessError, start_pytest
 from conformance.requirements import Level, Side, all_requirements
 from conformance.results import Row
 from conformance.settings import Plan, Settings
 
-MARKS: dict[str, Callable[[Case], bool]] = {
+TAGS: dict[str, Callable[[Case], bool]] = {
     "fuzz": lambda case: case.generated,
     "states": lambda case: case.id.split("/")[1] == "states",
     "concurrency": lambda case: (
         case.generated or "concurrent" in case.features or any(id_.startswith("CON-") for id_ in case.requirements)
     ),
 }
-"""What a mutant can be marked with, and which cases are of that kind: all others must pass on it."""
+"""The tags of mutants, and which cases are of that kind: all others must pass on it."""
 
 SEED = 1
 """Of the generated cases, where none is asked for: the score is the same each time, with one version of hypothesis."""
 
 
-class BankError(Exception):
-    """A bank that cannot be read, or a mutant that cannot be made; one line."""
+class MutantSetError(Exception):
+    """A mutant set that cannot be read, or a mutant that cannot be made; one line."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Base:
 
 @dataclass(frozen=True)
 class Mutant:
-    """One planted defect."""
+    """A testee with one defect."""
 
     id: str
     base: Base
@@ -76,8 +76,8 @@ class Mutant:
     catches: tuple[str, ...]
     what: str
     cases: tuple[str, ...] = ()
-    over: tuple[str, ...] = ()
-    only: str = ""
+    transports: tuple[str, ...] = ()
+    tag: str = ""
 
 
 @dataclass
@@ -99,22 +99,22 @@ class Verdict:
         return not self.problem and all(self.caught.get(id_) for id_ in self.mutant.catches)
 
 
-def load_bank(folder: Path) -> list[Mutant]:
-    """Every mutant of a bank.
+def load_mutants(folder: Path) -> list[Mutant]:
+    """Every mutant of a set.
 
     Raises:
-        BankError: a file that is not of the form, an unknown base or requirement, an id that is used twice.
+        MutantSetError: a file that is not of the form, an unknown base or requirement, an id that is used twice.
     """
     files = sorted(folder.glob("*.toml"))
     if not files:
-        raise BankError(f"{folder}: no mutant bank there (no .toml files)")
+        raise MutantSetError(f"{folder}: no mutant set there (no .toml files)")
     bases: dict[str, Base] = {}
     rows: list[tuple[Path, dict[str, Any]]] = []
     for file in files:
         try:
             data = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, tomllib.TOMLDecodeError) as error:
-            raise BankError(f"{file}: {error}") from None
+            raise MutantSetError(f"{file}: {error}") from None
         for name, row in data.get("base", {}).items():
             source = (file.parent / row["source"]).resolve()
             bases[name] = Base(name, source, tuple(row["command"]), row.get("path", ""))
@@ -123,7 +123,7 @@ def load_bank(folder: Path) -> list[Mutant]:
     seen: set[str] = set()
     for mutant in mutants:
         if mutant.id in seen:
-            raise BankError(f"two mutants are called {mutant.id}")
+            raise MutantSetError(f"two mutants are called {mutant.id}")
         seen.add(mutant.id)
     return mutants
 
@@ -131,30 +131,36 @@ def load_bank(folder: Path) -> list[Mutant]:
 def _mutant(file: Path, row: dict[str, Any], bases: dict[str, Base]) -> Mutant:
     wanted = {"id", "base", "side", "file", "find", "replace", "catches", "what"}
     name = row.get("id", "a mutant without an id")
-    if wanted - row.keys() or row.keys() - wanted - {"cases", "over", "only"}:
-        raise BankError(f"{file}: {name}: expected the keys {', '.join(sorted(wanted))}")
+    if wanted - row.keys() or row.keys() - wanted - {"cases", "transports", "tag"}:
+        raise MutantSetError(f"{file}: {name}: expected the keys {', '.join(sorted(wanted))}")
     if row["base"] not in bases:
-        raise BankError(f"{file}: {name}: no base {row['base']!r}")
+        raise MutantSetError(f"{file}: {name}: no base {row['base']!r}")
     side = Side(row["side"])
     for id_ in row["catches"]:
         requirement = all_requirements().get(id_)
         if requirement is None or side not in requirement.sides:
-            raise BankError(f"{file}: {name}: {id_} is no requirement of the {side} side")
-    if row.get("only", "") not in ("", *MARKS):
-        raise BankError(f"{file}: {name}: only = {row['only']!r}, expected one of {', '.join(MARKS)}")
+            raise MutantSetError(f"{file}: {name}: {id_} is no requirement of the {side} side")
+    if row.get("tag", "") not in ("", *TAGS):
+        raise MutantSetError(f"{file}: {name}: tag = {row['tag']!r}, expected one of {', '.join(TAGS)}")
     fields = {key: row[key] for key in ("id", "file", "find", "replace", "what")}
-    catches, cases, over = (tuple(row.get(key, ())) for key in ("catches", "cases", "over"))
+    catches, cases, transports = (tuple(row.get(key, ())) for key in ("catches", "cases", "transports"))
     return Mutant(
-        base=bases[row["base"]], side=side, catches=catches, cases=cases, over=over, only=row.get("only", ""), **fields
+        base=bases[row["base"]],
+        side=side,
+        catches=catches,
+        cases=cases,
+        transports=transports,
+        tag=row.get("tag", ""),
+        **fields,
     )
 
 
 @contextmanager
-def planted(mutant: Mutant) -> Iterator[tuple[str, dict[str, str]]]:
+def mutated(mutant: Mutant) -> Iterator[tuple[str, dict[str, str]]]:
     """A copy of the base with the defect in it: its command, and what its environment needs.
 
     Raises:
-        BankError: the text to be replaced does not stand exactly once in the file.
+        MutantSetError: the text to be replaced does not stand exactly once in the file.
     """
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         copy = Path(folder, mutant.base.source.name)
@@ -164,10 +170,12 @@ def planted(mutant: Mutant) -> Iterator[tuple[str, dict[str, str]]]:
         try:
             text = target.read_text(encoding="utf-8")
         except OSError as error:
-            raise BankError(f"{mutant.id}: {mutant.file}: {error.strerror}") from None
+            raise MutantSetError(f"{mutant.id}: {mutant.file}: {error.strerror}") from None
         count = text.count(mutant.find)
         if count != 1:
-            raise BankError(f"{mutant.id}: the text to replace stands {count} times in {mutant.file}, expected once")
+            raise MutantSetError(
+                f"{mutant.id}: the text to replace stands {count} times in {mutant.file}, expected once"
+            )
         target.write_text(text.replace(mutant.find, mutant.replace), encoding="utf-8")
         where = {"dir": str(copy), "parent": folder, "python": sys.executable}
         # The copy is ours: let Python keep what it has compiled there from one start to the next.
@@ -202,10 +210,10 @@ def try_mutant(mutant: Mutant, *, timeout: float, seed: int = SEED, fork: bool =
     return verdict
 
 
-def try_mark(mutant: Mutant, *, timeout: float, seed: int = SEED, fork: bool = False) -> Verdict:
+def verify_tag(mutant: Mutant, *, timeout: float, seed: int = SEED, fork: bool = False) -> Verdict:
     """Run all cases of the side that are not of the kind the mutant is marked with: what fails contradicts it."""
     verdict = Verdict(mutant)
-    of_the_kind = MARKS[mutant.only]
+    of_the_kind = TAGS[mutant.tag]
     others = [case for case in catalogue().values() if case.side is mutant.side and not of_the_kind(case)]
     _run(verdict, others, timeout=timeout, seed=seed, fork=fork)
     return verdict
@@ -218,8 +226,8 @@ def _run(
     mutant = verdict.mutant
     settings = Settings(
         side=mutant.side.value,
-        schemes=mutant.over if mutant.side is Side.PLUGIN else (),
-        binds=mutant.over if mutant.side is Side.HOST else (),
+        schemes=mutant.transports if mutant.side is Side.PLUGIN else (),
+        binds=mutant.transports if mutant.side is Side.HOST else (),
         spread=False,
         cases=tuple(case.id for case in cases),
         timeout=timeout,
@@ -227,15 +235,15 @@ def _run(
         seed=seed,
     )
     try:
-        with planted(mutant) as (command, env):
+        with mutated(mutant) as (command, env):
             testee = load(_with_environment(command, env))
-            with launch(Plan(settings, [testee]), extra=extra, fork=fork) as launched:
-                rows = [Row(**data) for data in launched]
-                if launched.exit_code() not in (ExitCode.CONFORMS, ExitCode.NONCONFORMING):
-                    raise LaunchError(f"the harness failed: {launched.printed()[-300:]}")
+            with start_pytest(Plan(settings, [testee]), extra=extra, fork=fork) as process:
+                rows = [Row(**data) for data in process]
+                if process.exit_code() not in (ExitCode.CONFORMS, ExitCode.NONCONFORMING):
+                    raise PytestProcessError(f"the harness failed: {process.printed()[-300:]}")
             for row in rows:
                 _note(verdict, row)
-    except (BankError, TesteeError, LaunchError) as error:
+    except (MutantSetError, TesteeError, PytestProcessError) as error:
         verdict.problem = str(error)
 
 
@@ -246,7 +254,7 @@ def _with_environment(command: str, env: dict[str, str]) -> str:
 
 def _note(verdict: Verdict, row: Row) -> None:
     verdict.ran.append(row.case)
-    if row.outcome in FAULTS:
+    if row.outcome in FAILURES:
         verdict.failed[row.case] = row.message.partition("\n")[0]
         for id_ in row.requirements:
             if id_ in verdict.mutant.catches:
@@ -262,7 +270,7 @@ def try_all(
     told: Callable[[Verdict], None],
     **options: Any,
 ) -> list[Verdict]:
-    """Make an attempt (`try_mutant`, `try_mark`) on each, some side by side; ``told`` is told of each in turn."""
+    """Make an attempt (`try_mutant`, `verify_tag`) on each, some side by side; ``told`` is told of each in turn."""
     verdicts: list[Verdict] = []
     fork = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers or os.cpu_count() or 1, fork, _warm_up) as pool:
@@ -285,7 +293,7 @@ def _warm_up() -> None:
 
 
 def unguarded(mutants: Iterable[Mutant]) -> list[tuple[str, Side]]:
-    """Each MUST and side for which the bank has no mutant: nothing shows that a case would catch a breach."""
+    """Each MUST and side for which the set has no mutant: nothing shows that a case would catch a breach."""
     have = {(id_, mutant.side) for mutant in mutants for id_ in mutant.catches}
     return [
         (requirement.id, side)

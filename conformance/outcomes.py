@@ -19,7 +19,7 @@ class Outcome(enum.StrEnum):
     HARNESS_ERROR = "harness-error"  # the suite's own fault
 
 
-FAULTS = frozenset({Outcome.FAILED, Outcome.CRASHED, Outcome.TIMEOUT})
+FAILURES = frozenset({Outcome.FAILED, Outcome.CRASHED, Outcome.TIMEOUT})
 """Outcomes in which the testee did not do what the requirement says."""
 
 
@@ -58,7 +58,7 @@ class CaseProblem(Exception):
         return "\n".join(lines)
 
 
-class Fault(CaseProblem):
+class Failure(CaseProblem):
     """The testee did something else than the requirement says."""
 
     outcome = Outcome.FAILED
@@ -70,7 +70,7 @@ class Crash(CaseProblem):
     outcome = Outcome.CRASHED
 
 
-class Hang(CaseProblem):
+class Timeout(CaseProblem):
     """The testee owed something by a deadline and did not deliver it."""
 
     outcome = Outcome.TIMEOUT

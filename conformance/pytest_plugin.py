@@ -34,7 +34,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--conformance-plan", metavar="FILE", help="a prepared plan, as the command line writes it")
     add("--side", choices=["plugin", "host", "misuse", "panic"], help="run the cases of one side")
-    add("--scheme", action="append", default=[], metavar="S", help="connect plugins this way only; all: every way")
+    add(
+        "--scheme",
+        action="append",
+        default=[],
+        metavar="S",
+        help="connect plugins by this transport only; all: every transport",
+    )
     add(
         "--bind",
         action="append",
@@ -57,7 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=float,
         default=10.0,
         metavar="S",
-        help="patience of each wait, in seconds",
+        help="seconds that each wait may take",
     )
     add("--conformance-scale", type=float, default=1.0, metavar="X", help="multiply the sizes of large cases")
     add("--conformance-json", metavar="F", help="write the JSON report")
@@ -65,14 +71,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--profile", default="default", choices=["quick", "default", "campaign"], help="how much is generated")
     add("--examples", type=int, metavar="N", help="generated examples a case")
     add("--seed", type=int, metavar="N", help="seed of what is generated")
-    add("--hours", type=float, metavar="H", help="hours of a campaign, in all")
+    add("--max-time", type=float, metavar="H", help="hours of a campaign, in all")
     add("--replay", metavar="EXAMPLE", help="run exactly this generated example, as a failure names it")
     add("--database", metavar="D", help="folder or redis:// URL of examples that have failed")
     add("--regressions", action="append", default=[], metavar="DIR", help="run these saved examples first")
     add("--save-regressions", metavar="DIR", help="run these saved examples first, and save new ones there")
     add("--resume", metavar="DIR", help="keep the progress of a campaign there, and go on with it")
-    add("--split", type=int, metavar="N", help="run each generated case in so many shares (campaign: one a process)")
-    add("--only-fuzz", action="store_true", help="run the generated cases only")
+    add("--shards", type=int, metavar="N", help="run each generated case in so many shares (campaign: one a process)")
+    add("--generated-only", action="store_true", help="run the generated cases only")
 
 
 def _runner(config: pytest.Config) -> Runner:
@@ -96,10 +102,10 @@ def pytest_configure(config: pytest.Config) -> None:
     wants = [*config.args, *(str(path) for path in config.option.testee)]
     if config.option.conformance_plan or any(arg.split("::")[0].startswith("conformance") for arg in wants):
         if not config.option.conformance_plan and not hasattr(config, "workerinput"):  # else done where it was started
-            from conformance.leavings import temporary_files_kept_together
+            from conformance.temporary_files import keep_temporary_files_together
 
             files = ExitStack()
-            files.enter_context(temporary_files_kept_together())
+            files.enter_context(keep_temporary_files_together())
             config.add_cleanup(files.close)
         _runner(config)
 
@@ -120,7 +126,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     made = getattr(metafunc.function, "__conformance_case__")  # noqa: B009  # set by `case`
     if made.each:
         metafunc.parametrize("each", list(made.each.values()), ids=list(made.each))
-    shares = _runner(metafunc.config).settings.shares(made)
+    shares = _runner(metafunc.config).settings.shards_of(made)
     if shares > 1:
         metafunc.parametrize("share", range(shares), ids=[f"share{n}" for n in range(1, shares + 1)], indirect=True)
     subjects = _runner(metafunc.config).subjects(made)
@@ -205,7 +211,7 @@ def start_plugin(request: pytest.FixtureRequest, subject: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def plugin(start_plugin: Any) -> Any:
-    """The testee's plugin side, started in the usual way."""
+    """The testee's plugin side, started over the usual transport."""
     return start_plugin()
 
 
@@ -217,7 +223,7 @@ def start_host(request: pytest.FixtureRequest, subject: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def host(start_host: Any) -> Any:
-    """The testee's host side, started in the usual way, the connection taken over."""
+    """The testee's host side, started over the usual transport, the connection taken over."""
     made = start_host()
     made.connect()
     return made

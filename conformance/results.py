@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance import __version__
 from conformance.drive.capabilities import Testee
-from conformance.outcomes import FAULTS, ExitCode, Outcome
+from conformance.outcomes import FAILURES, ExitCode, Outcome
 from conformance.requirements import Level
 
 REPORT_VERSION = 1
@@ -54,7 +54,7 @@ class Row:
     @property
     def counts(self) -> bool:
         """Whether the row is a fault that makes a run fail without ``--strict``."""
-        return self.outcome == Outcome.XPASSED or (self.outcome in FAULTS and self.level == Level.MUST)
+        return self.outcome == Outcome.XPASSED or (self.outcome in FAILURES and self.level == Level.MUST)
 
 
 def verdict(rows: Iterable[Row], *, strict: bool) -> ExitCode:
@@ -62,7 +62,7 @@ def verdict(rows: Iterable[Row], *, strict: bool) -> ExitCode:
     rows = list(rows)
     if any(row.outcome == Outcome.HARNESS_ERROR for row in rows):
         return ExitCode.CANNOT_RUN
-    if any(row.counts or (strict and row.outcome in FAULTS) for row in rows):
+    if any(row.counts or (strict and row.outcome in FAILURES) for row in rows):
         return ExitCode.NONCONFORMING
     if not any(row.outcome not in (Outcome.UNSUPPORTED, Outcome.NOT_RUN) for row in rows):
         return ExitCode.NOTHING_RUN
@@ -76,10 +76,10 @@ def summary(rows: Iterable[Row]) -> dict[str, Any]:
     return {
         "total": len(rows),
         **{outcome.value: counts.get(outcome, 0) for outcome in Outcome},
-        "must_failed": sum(row.outcome in FAULTS and row.level == Level.MUST for row in rows),
+        "must_failed": sum(row.outcome in FAILURES and row.level == Level.MUST for row in rows),
         "generated": sum(row.generated for row in rows),
         "examples": sum(row.examples for row in rows),
-        "should_failed": sum(row.outcome in FAULTS and row.level != Level.MUST for row in rows),
+        "should_failed": sum(row.outcome in FAILURES and row.level != Level.MUST for row in rows),
     }
 
 

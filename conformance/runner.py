@@ -21,10 +21,10 @@ from conformance.drive.misuse import MisuseSession
 from conformance.drive.plugin import PluginSession
 from conformance.drive.process import become_subreaper, kill_leftovers, protect_children
 from conformance.drive.session import Session
-from conformance.drive.ways import WAYS
+from conformance.drive.transports import TRANSPORTS
 from conformance.fuzz.engine import CAMPAIGN, Choices, Fuzz
-from conformance.outcomes import FAULTS, CaseProblem, ExitCode, Outcome, Unsupported
-from conformance.prepare import REFERENCE, prepare
+from conformance.outcomes import FAILURES, CaseProblem, ExitCode, Outcome, Unsupported
+from conformance.plan import REFERENCE, make_plan
 from conformance.report.table import table_lines
 from conformance.requirements import Side
 from conformance.results import Row, report, verdict
@@ -85,9 +85,9 @@ class Runner:
         case = _case(item)
         role = subject.testee.role(subject.side)
         assert role is not None
-        lack = subject.lack or case.lacking(role.takes, role.features)
-        if lack:
-            raise Unsupported(lack)
+        skip_reason = subject.skip_reason or case.reason_to_skip(role.takes, role.features)
+        if skip_reason:
+            raise Unsupported(skip_reason)
         self._adopt()
         started: list[Session] = []
         item.stash[_SESSIONS] = started
@@ -112,9 +112,9 @@ class Runner:
         """The fixture behind ``fuzz_plugin`` and ``fuzz_host``."""
         role = subject.testee.role(subject.side)
         assert role is not None
-        lack = subject.lack or _case(item).lacking(role.takes, role.features)
-        if lack:
-            raise Unsupported(lack)
+        skip_reason = subject.skip_reason or _case(item).reason_to_skip(role.takes, role.features)
+        if skip_reason:
+            raise Unsupported(skip_reason)
         self._adopt()
         last: list[Session] = []
         item.stash[_SESSIONS] = last  # only the last process: its wire shows the smallest example
@@ -142,7 +142,7 @@ class Runner:
             seed=settings.seed or 0,
             seconds=self.plan.seconds,
             share=share,
-            shares=settings.split,
+            shares=settings.shards,
             replay=settings.replay,
             database=settings.database,
             regressions=tuple(each for each in self._regressions if each.case == case_id) if share == 0 else (),
@@ -151,7 +151,7 @@ class Runner:
         )
 
     def _start(self, subject: Subject, kind: str, *args: Any, **options: Any) -> Session:
-        options.setdefault("patience", self.settings.timeout)
+        options.setdefault("timeout", self.settings.timeout)
         if kind == "misuse":
             return MisuseSession(subject.testee, *args, **options)
         options.setdefault("scale", self.settings.scale)
@@ -159,7 +159,7 @@ class Runner:
             options.setdefault("bind", subject.scheme)
             return HostSession(subject.testee, *args, **options)
         if "urls" not in options:
-            options.setdefault("offer", WAYS[subject.scheme].make)
+            options.setdefault("endpoint", TRANSPORTS[subject.scheme].make)
         return PluginSession(subject.testee, *args, **options)
 
     def judge(self, item: pytest.Function, call: pytest.CallInfo[None], rep: pytest.TestReport) -> None:
@@ -244,8 +244,8 @@ class Runner:
         settings = self.settings
         words = ["--profile", settings.profile] if settings.profile != "default" else []
         words += ["--examples", str(settings.examples)] if settings.examples else []
-        words += ["--hours", f"{settings.hours:g}"] if settings.hours else []
-        return words + (["--split", str(settings.split)] if settings.split > 1 else [])
+        words += ["--max-time", f"{settings.max_time:g}"] if settings.max_time else []
+        return words + (["--shards", str(settings.shards)] if settings.shards > 1 else [])
 
     def _apply_known(self, row: Row) -> None:
         entry = self._known.find(row.case, row.scheme)
@@ -254,9 +254,9 @@ class Runner:
         if row.outcome == Outcome.PASSED:
             row.outcome = Outcome.XPASSED
             row.message = f"this case is listed as failing in {entry.file}, and passed; listed reason: {entry.reason}"
-        elif row.outcome in FAULTS and entry.message in row.message:
+        elif row.outcome in FAILURES and entry.message in row.message:
             row.outcome, row.reason = Outcome.XFAILED, entry.reason
-        elif row.outcome in FAULTS:
+        elif row.outcome in FAILURES:
             row.message += f"\n  {entry.file} lists this case with another message: {entry.message!r}"
 
     # --- the whole run -------------------------------------------------------------------------
@@ -316,18 +316,18 @@ def _plan(config: pytest.Config) -> Plan:
         profile=option.profile,
         examples=option.examples,
         seed=option.seed,
-        hours=option.hours,
+        max_time=option.max_time,
         replay=option.replay,
         database=option.database,
         regressions=tuple(option.regressions),
         save_regressions=option.save_regressions,
         resume=option.resume,
-        split=option.split or (workers if option.profile == CAMPAIGN else 1),
+        shards=option.shards or (workers if option.profile == CAMPAIGN else 1),
         workers=workers,
-        only_generated=option.only_fuzz,
+        generated_only=option.generated_only,
         known_failures=tuple(option.known_failures),
     )
-    return prepare(settings, option.testee)
+    return make_plan(settings, option.testee)
 
 
 def _case(item: pytest.Function) -> Case:
@@ -368,9 +368,9 @@ def _problem_of_messages(item: pytest.Function, call: pytest.CallInfo[None]) -> 
         return None
     for session in item.stash.get(_SESSIONS, []):
         if session.wire.broken:
-            from conformance.outcomes import Fault
+            from conformance.outcomes import Failure
 
-            return Fault("the testee wrote something that is no message", seen=session.wire.broken)
+            return Failure("the testee wrote something that is no message", seen=session.wire.broken)
     return None
 
 

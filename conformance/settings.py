@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from conformance import matrix
+from conformance import selection
 from conformance.case import Case, catalogue, matches
 from conformance.drive.capabilities import Testee
-from conformance.drive.ways import WAYS
+from conformance.drive.transports import TRANSPORTS
 from conformance.fuzz.database import DatabaseError, open_database
 from conformance.fuzz.engine import CAMPAIGN
 from conformance.fuzz.record import RecordError, unpack
 from conformance.fuzz.regressions import Regression, RegressionError, load as load_regressions
-from conformance.known import KnownFailures, KnownFailuresError
+from conformance.known_failures import KnownFailures, KnownFailuresError
 from conformance.requirements import Level, Side
 
 
@@ -28,16 +28,16 @@ REFUSED = (UsageError, KnownFailuresError, RegressionError, DatabaseError)
 
 @dataclass(frozen=True)
 class Subject:
-    """A testee on one side, over one way of connecting (a way of the suite to offer a scheme, or a bind of its host).
+    """A testee on one side, over one transport (of the suite for a plugin, a bind for a host).
 
-    ``first`` is the way that has every case; ``lack`` says why the case cannot be run on the testee at all.
+    ``first``: every case is run over this transport. ``skip_reason`` says why the testee cannot run the case.
     """
 
     testee: Testee
     side: Side
     scheme: str
     first: bool = True
-    lack: str = ""
+    skip_reason: str = ""
 
     @property
     def id(self) -> str:
@@ -47,10 +47,11 @@ class Subject:
 
 @dataclass(frozen=True)
 class Settings:
-    """The choices of a run. ``timeout`` is the patience of each single wait, in seconds.
+    """The choices of a run. ``timeout`` bounds each single wait, in seconds.
 
-    ``spread`` adds the selection of `conformance.matrix` over the other ways, where no way is chosen. ``split`` is the
-    number of shares in which each generated case is run, ``workers`` that of the processes that run cases.
+    ``spread`` adds the selection of `conformance.selection` over the other transports, where no transport is chosen.
+    ``shards`` is the number of shares in which each generated case is run, ``workers`` that of the
+    processes that run cases.
     """
 
     side: str | None = None
@@ -65,15 +66,15 @@ class Settings:
     profile: str = "default"
     examples: int | None = None
     seed: int | None = None
-    hours: float | None = None
+    max_time: float | None = None
     replay: str | None = None
     database: str | None = None
     regressions: tuple[str, ...] = ()
     save_regressions: str | None = None
     resume: str | None = None
-    split: int = 1
+    shards: int = 1
     workers: int = 1
-    only_generated: bool = False
+    generated_only: bool = False
     known_failures: tuple[str, ...] = ()
     spread: bool = True
 
@@ -96,9 +97,9 @@ class Settings:
         own = [self.save_regressions] if self.save_regressions else []
         return load_regressions(dict.fromkeys([*self.regressions, *own]))
 
-    def shares(self, case: Case) -> int:
+    def shards_of(self, case: Case) -> int:
         """In how many shares a case is run."""
-        return self.split if case.generated and self.replay is None else 1
+        return self.shards if case.generated and self.replay is None else 1
 
     def known(self) -> KnownFailures:
         """The known failures of all the files.
@@ -118,34 +119,38 @@ class Settings:
             if case.side is Side.MISUSE:
                 found.append(Subject(testee, case.side, ""))
                 continue
-            ways = [way for way in matrix.ways_of(role, case.side) if self._chosen(case.side, way)]
-            able = [way for way in ways if matrix.applies(case, way)]
+            transports = [
+                transport
+                for transport in selection.transports_of(role, case.side)
+                if self._chosen(case.side, transport)
+            ]
+            able = [transport for transport in transports if selection.applies(case, transport)]
             if not able and not self._choice(case.side):
-                lack = matrix.lacking(case)
-                found.append(Subject(testee, case.side, ways[0] if ways else "", lack=lack))
-            found += [Subject(testee, case.side, way, first=way == able[0]) for way in able]
+                skip_reason = selection.reason_to_skip(case)
+                found.append(Subject(testee, case.side, transports[0] if transports else "", skip_reason=skip_reason))
+            found += [Subject(testee, case.side, transport, first=transport == able[0]) for transport in able]
         return [subject for subject in found if any(self.runs(case, case_id, subject) for case_id in case.ids)]
 
     def runs(self, case: Case, case_id: str, subject: Subject) -> bool:
-        """Whether a variant of a case is run over the subject's way of connecting."""
+        """Whether a variant of a case is run over the subject's transport."""
         if subject.first:
             return True
         if self._choice(subject.side):
-            return not matrix.once(case_id)
-        return self.spread and matrix.everywhere(case, case_id)
+            return not selection.once(case_id)
+        return self.spread and selection.everywhere(case, case_id)
 
     def _choice(self, side: Side) -> tuple[str, ...]:
         return self.schemes if side is Side.PLUGIN else self.binds if side is Side.HOST else ()
 
-    def _chosen(self, side: Side, way: str) -> bool:
+    def _chosen(self, side: Side, transport: str) -> bool:
         choice = self._choice(side)
-        return not choice or way in choice or matrix.ALL in choice
+        return not choice or transport in choice or selection.ALL in choice
 
     def first_way(self, testee: Testee, side: Side) -> str | None:
-        """The first way that testee and suite share, of those that were chosen."""
+        """The first transport that testee and suite share, of those that were chosen."""
         role = testee.role(side)
-        ways = matrix.ways_of(role, side) if role else []
-        return next((way for way in ways if self._chosen(side, way)), None)
+        transports = selection.transports_of(role, side) if role else []
+        return next((transport for transport in transports if self._chosen(side, transport)), None)
 
     def selects(self, case: Case, case_id: str) -> bool:
         """Whether a variant of a case is to be run."""
@@ -155,7 +160,7 @@ class Settings:
             and levels.index(case.level) <= levels.index(Level(self.level))
             and (not self.cases or any(matches(pattern, case_id) for pattern in self.cases))
             and not any(matches(pattern, case_id) for pattern in self.skips)
-            and (case.generated or not self.only_generated)
+            and (case.generated or not self.generated_only)
         )
 
     def check(self, testees: Iterable[Testee]) -> None:
@@ -176,13 +181,13 @@ class Settings:
             if not any(matches(entry.case, case_id) for case_id in everything):
                 raise UsageError(f"{entry.file}: {entry.case}: no such case")
         for scheme in self.schemes:
-            if scheme not in (*WAYS, matrix.ALL):
-                known = ", ".join((*WAYS, matrix.ALL))
+            if scheme not in (*TRANSPORTS, selection.ALL):
+                known = ", ".join((*TRANSPORTS, selection.ALL))
                 raise UsageError(f"--scheme {scheme}: no such scheme; this suite offers {known}")
         self._check_generated()
         declared = {bind for t in testees if (role := t.role(Side.HOST)) for bind in role.binds}
         for bind in self.binds:
-            if bind not in (*declared, matrix.ALL):
+            if bind not in (*declared, selection.ALL):
                 raise UsageError(
                     f"--bind {bind}: no testee declares it ({', '.join(sorted(declared)) or 'none declared'})"
                 )
@@ -192,9 +197,9 @@ class Settings:
             case = catalogue().get(regression.case)
             if case is None or not case.generated:
                 raise UsageError(f"{regression.file}: {regression.case}: no such generated case")
-        if self.profile == CAMPAIGN and self.hours is None and self.examples is None and self.replay is None:
-            raise UsageError("--profile campaign: say when it ends, with --hours or --examples")
-        for option, value in (("--hours", self.hours), ("--resume", self.resume)):
+        if self.profile == CAMPAIGN and self.max_time is None and self.examples is None and self.replay is None:
+            raise UsageError("--profile campaign: say when it ends, with --max-time or --examples")
+        for option, value in (("--max-time", self.max_time), ("--resume", self.resume)):
             if value is not None and self.profile != CAMPAIGN:
                 raise UsageError(f"{option} is for a campaign (--profile campaign)")
         if self.replay is not None:
@@ -219,7 +224,7 @@ class Plan:
         """How many rows the run will have, or how many of them of generated cases."""
         settings = self.settings
         return sum(
-            settings.runs(case, case_id, subject) * settings.shares(case)
+            settings.runs(case, case_id, subject) * settings.shards_of(case)
             for case in catalogue().values()
             if case.generated or not generated
             for subject in settings.subjects(self.testees, case)
@@ -230,7 +235,7 @@ class Plan:
     @property
     def seconds(self) -> float | None:
         """The time that a campaign has for each share of a generated case, in seconds."""
-        hours = self.settings.hours
+        hours = self.settings.max_time
         return None if hours is None else hours * 3600 * self.settings.workers / max(self.rows(generated=True), 1)
 
     def to_json(self) -> dict[str, Any]:

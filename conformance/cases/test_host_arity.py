@@ -41,7 +41,7 @@ def test_too_few_arguments(host: Any) -> None:
         with problems.of(f"{name} with {len(args)} arguments"):
             host.error(host.call(name, *args), why="the call has fewer arguments than the service takes")
     problems.check()
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("ARI-07", types=TYPED)
@@ -55,7 +55,7 @@ def test_too_many_arguments(host: Any) -> None:
         with problems.of(f"{name} with {len(args)} arguments, {args}"):
             host.error(host.call(name, *args), why="the call has more arguments than the service takes")
     problems.check()
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("ARI-08", types=TYPED)
@@ -64,7 +64,7 @@ def test_one_wrong_among_right_ones(host: Any) -> None:
     for args in (["1", 2], [1, "2"], [True, 1], [1, {}], [[1], 2], [1, [2]]):
         with host.trying(f"add with {args}"):
             host.error(host.call("add", *args), why="an argument is of another type than the service takes")
-            host.goes_on()
+            host.assert_alive()
 
 
 @case("ARI-08", types=TYPED)
@@ -77,7 +77,7 @@ def test_wrong_type(host: Any) -> None:
                 with problems.of(f"echo_{name} with {value!r}"):
                     host.error(host.echo(name, value), why="the argument is of another type")
     problems.check()
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("ARI-08", types=TYPED)
@@ -93,7 +93,7 @@ def test_wrong_type_inside(host: Any) -> None:
     if not any(f"echo_{type_name(of)}" in host.services() for of, _ in WRONG_BUILT):
         host.need_service("echo_list_int64")
     problems.check()
-    host.goes_on()
+    host.assert_alive()
 
 
 ARGS = {
@@ -119,7 +119,7 @@ def test_args_is_no_array(host: Any) -> None:
                 host.send(head + args + b"}\n")
                 host.error(sequence, why="`args` is not there, or is no array")
     problems.check()
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("ARI-10", types=TYPED)
@@ -134,7 +134,7 @@ def test_null_arguments(host: Any) -> None:
         with problems.of(f"add with {args}"):
             host.error(host.call("add", *args), why="an argument is null")
     problems.check()
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("ARI-10", types=TYPED)
@@ -153,4 +153,4 @@ def test_null_elements(host: Any) -> None:
             with problems.of(f"echo_{type_name(of)} with {value!r}"):
                 host.error(host.echo(of, value), why="an element is null")
     problems.check()
-    host.goes_on()
+    host.assert_alive()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import case
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 CONCURRENT = ("concurrent",)
 LARGE = 300_000
@@ -18,7 +18,7 @@ def test_fast_beside_slow(host: Any) -> None:
     for i in range(20):
         host.results(host.call("echo", i), i)
     if host.arrived(slow):
-        raise Fault("the fast calls were answered only after the slow one", expected="before it", seen="after it")
+        raise Failure("the fast calls were answered only after the slow one", expected="before it", seen="after it")
     host.results(slow, 700)
 
 
@@ -30,7 +30,7 @@ def test_order_of_completion(host: Any) -> None:
     for sequence, ms in zip(sequences, milliseconds, strict=True):
         host.results(sequence, ms)
     if host.order != sequences[::-1]:
-        raise Fault(
+        raise Failure(
             "the order of the replies",
             expected=f"{sequences[::-1]}, the shortest first",
             seen=repr(host.order),
@@ -44,7 +44,7 @@ def test_fast_beside_many_slow(host: Any) -> None:
     host.results(host.call("echo", "fast"), "fast")
     answered = sum(host.arrived(sequence) for sequence in slow)
     if answered:
-        raise Fault(
+        raise Failure(
             "a fast call beside fifty slow ones was not answered at once",
             expected="its reply before that of any slow call",
             seen=f"{answered} slow calls were answered before it",
@@ -62,7 +62,7 @@ def test_failures_beside_slow(host: Any) -> None:
     host.error(host.call("missing"), why="the service is not defined")
     host.error(host.request("bogus"), why="there is no such type of request")
     if host.arrived(slow):
-        raise Fault("failing calls were answered only after a slow one", expected="before it", seen="after it")
+        raise Failure("failing calls were answered only after a slow one", expected="before it", seen="after it")
     host.results(slow, 700)
 
 
@@ -85,7 +85,7 @@ def test_each_its_own_result(host: Any) -> None:
         host.results(swap, str(i), i)
         error, panicked = host.error(fail, why="the service failed"), host.error(panic, why="the service panicked")
         if error != f"error {i}" or not panicked.endswith(f"panic {i}"):
-            raise Fault("the error of another call", expected=f"error {i} and panic {i}", seen=f"{error}; {panicked}")
+            raise Failure("the error of another call", expected=f"error {i} and panic {i}", seen=f"{error}; {panicked}")
     host.no_more()
 
 
@@ -137,7 +137,7 @@ def test_requests_while_replies_wait(host: Any) -> None:
     """The plugin reads nothing until the host has had time to fill the pipe, then everything arrives."""
     host.wire.hold(True)
     sequences = [host.call_raw("echo", b'["%b"]' % (b"y" * LARGE), wait=False) for _ in range(16)]
-    host.holds(lambda: True, 0.3)
+    host.stays(lambda: True, 0.3)
     host.wire.hold(False)
     for sequence in sequences:
         host.results(sequence, "y" * LARGE)
@@ -149,12 +149,12 @@ def test_lookups_beside_running_calls(host: Any) -> None:
     slow = [host.call("sleep", 800) for _ in range(50)]
     for _ in range(5):
         if host.reply(host.request("hasNamespace")).get("ok") is not True:
-            raise Fault("hasNamespace beside running calls", expected="true", seen="another answer")
+            raise Failure("hasNamespace beside running calls", expected="true", seen="another answer")
         if host.reply(host.request("getManifest")).get("reply") != {"contract": 1}:
-            raise Fault("getManifest beside running calls", expected="the manifest", seen="another answer")
+            raise Failure("getManifest beside running calls", expected="the manifest", seen="another answer")
         if host.reply(host.request("listServices", "conformance/parent")).get("services") != ["where"]:
-            raise Fault("listServices beside running calls", expected="['where']", seen="another answer")
+            raise Failure("listServices beside running calls", expected="['where']", seen="another answer")
     if any(host.arrived(sequence) for sequence in slow):
-        raise Fault("lookups were answered only after a call that was running", expected="before it", seen="after it")
+        raise Failure("lookups were answered only after a call that was running", expected="before it", seen="after it")
     for sequence in slow:
         host.results(sequence, 800)

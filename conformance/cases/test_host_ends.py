@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.case import case
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 STATUSES = {str(status): (status,) for status in (1, 7, 113, 255)}
 SIGNALS = {name: (name,) for name in ("SIGKILL", "SIGSEGV", "SIGTERM")}
@@ -30,13 +30,13 @@ def _failing_calls(host: Any) -> None:
 
 
 def _unread_replies(host: Any) -> None:
-    host.goes_on()
+    host.assert_alive()
     for i in range(100):
         host.call("echo", i)
 
 
 def _space_at_the_end(host: Any) -> None:
-    host.goes_on()
+    host.assert_alive()
     host.send(b" \r\n\t \n")
 
 
@@ -45,7 +45,7 @@ def _only_space(host: Any) -> None:
     host.send(b"\n")
 
 
-WAYS: dict[str, Callable[[Any], None]] = {
+TRANSPORTS: dict[str, Callable[[Any], None]] = {
     "without a request": _nothing,
     "after calls": _calls,
     "after calls that failed": _failing_calls,
@@ -59,14 +59,14 @@ MANY = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"none","a
 
 def _long(host: Any) -> int:
     """Milliseconds that no host is waited for."""
-    return int(1000 * max(30.0, 5 * host.patience))
+    return int(1000 * max(30.0, 5 * host.timeout))
 
 
-@case("END-06", each=WAYS)
+@case("END-06", each=TRANSPORTS)
 def test_success(host: Any, each: Callable[[Any], None]) -> None:
     """A plugin that closes the connection between two messages and exits 0 is a success."""
     each(host)
-    host.leave(0)
+    host.disconnect(0)
     host.ended(why="the plugin closed the connection and exited 0", success=True)
 
 
@@ -77,7 +77,7 @@ def test_success_after_closing_by_halves(host: Any) -> None:
     host.wire.close(read=False)
     for i, sequence in enumerate(sequences):
         host.results(sequence, i)
-    host.leave(0)
+    host.disconnect(0)
     host.ended(why="the plugin closed its writing end, read its replies and exited 0", success=True)
 
 
@@ -85,11 +85,11 @@ def test_success_after_closing_by_halves(host: Any) -> None:
 def test_working_on_without_connection(host: Any, each: tuple[int]) -> None:
     """A plugin that closes the connection and works on is waited for; its status decides."""
     (status,) = each
-    host.goes_on()
+    host.assert_alive()
     host.wire.close()
-    if not host.holds(lambda: not host.child.ended, 0.3):
-        raise Fault("the host ended before its plugin", expected="a host that waits for the plugin", seen="its end")
-    host.leave(status)
+    if not host.stays(lambda: not host.child.ended, 0.3):
+        raise Failure("the host ended before its plugin", expected="a host that waits for the plugin", seen="its end")
+    host.disconnect(status)
     why = f"the plugin closed the connection, worked on, and exited {status}"
     host.ended(why=why, success=status == 0, says=None if status == 0 else rf"\b{status}\b")
 
@@ -98,8 +98,8 @@ def test_working_on_without_connection(host: Any, each: tuple[int]) -> None:
 def test_exit_status(host: Any, each: tuple[int]) -> None:
     """A plugin that exits with another status than 0 is a failure that names the status."""
     (status,) = each
-    host.goes_on()
-    host.leave(status)
+    host.assert_alive()
+    host.disconnect(status)
     host.ended(why=f"the plugin exited {status}", success=False, says=rf"\b{status}\b")
 
 
@@ -107,7 +107,7 @@ def test_exit_status(host: Any, each: tuple[int]) -> None:
 def test_signal(host: Any, each: tuple[str]) -> None:
     """A plugin that dies by a signal is a failure."""
     (signal,) = each
-    host.goes_on()
+    host.assert_alive()
     host.die(signal)
     host.ended(why=f"the plugin died by {signal}", success=False)
 
@@ -115,7 +115,7 @@ def test_signal(host: Any, each: tuple[str]) -> None:
 @case("END-08")
 def test_signal_in_a_message(host: Any) -> None:
     """A plugin that is killed while it writes a message is a failure."""
-    host.goes_on()
+    host.assert_alive()
     host.send(b'{"sequence":9,"type":"ca')
     host.die("SIGKILL")
     host.ended(why="the plugin was killed in the middle of a message", success=False)
@@ -125,8 +125,8 @@ def test_signal_in_a_message(host: Any) -> None:
 def test_running_service_after_exit(host: Any) -> None:
     """The plugin exits 0 while a service runs that takes half a minute: the host ends at once, with success."""
     host.call("sleep", _long(host))
-    host.goes_on()
-    host.leave(0)
+    host.assert_alive()
+    host.disconnect(0)
     host.ended(why="the plugin exited 0 with a call still running", success=True)
 
 
@@ -135,8 +135,8 @@ def test_running_service_after_failure(host: Any) -> None:
     """The plugin exits 113 while services run that take half a minute: the host ends at once, and names the status."""
     for _ in range(10):
         host.call("sleep", _long(host))
-    host.goes_on()
-    host.leave(113)
+    host.assert_alive()
+    host.disconnect(113)
     host.ended(why="the plugin exited 113 with calls still running", success=False, says=r"\b113\b")
 
 
@@ -144,7 +144,7 @@ def test_running_service_after_failure(host: Any) -> None:
 def test_running_service_after_kill(host: Any) -> None:
     """The plugin is killed while a service runs that takes half a minute: the host ends at once, with a failure."""
     host.call("sleep", _long(host))
-    host.goes_on()
+    host.assert_alive()
     host.die("SIGKILL")
     host.ended(why="the plugin was killed with a call still running", success=False)
 
@@ -164,9 +164,9 @@ TRUNCATED = {
 @case("END-10", each=TRUNCATED)
 def test_truncated_message(host: Any, each: bytes) -> None:
     """A connection that ends in the middle of a message is a failure, although the plugin exits 0."""
-    host.goes_on()
+    host.assert_alive()
     host.send(each)
-    host.leave(0)
+    host.disconnect(0)
     host.ended(why="the connection ended in the middle of a message", success=False)
 
 
@@ -175,7 +175,7 @@ def test_truncated_first_message(host: Any) -> None:
     """A connection that ends in the middle of its first message is a failure as well."""
     host.connect()
     host.send(b'{"sequence":1,')
-    host.leave(0)
+    host.disconnect(0)
     host.ended(why="the connection ended in the middle of its first message", success=False)
 
 
@@ -185,7 +185,7 @@ def test_connection_never_opened(start_host: Any, each: tuple[int]) -> None:
     (status,) = each
     host = start_host(opens=False)
     host.hello()
-    host.leave(status)
+    host.disconnect(status)
     why = f"the plugin exited {status} without opening its connection"
     host.ended(why=why, success=status == 0, says=None if status == 0 else rf"\b{status}\b")
 
@@ -215,11 +215,11 @@ def test_writing_end_closed(host: Any) -> None:
 
 def _stop_reading(host: Any) -> None:
     """Have replies of many megabytes under way that nobody reads."""
-    host.goes_on()
+    host.assert_alive()
     host.wire.hold(True)
     for _ in range(16):
         host.call("blob", 1 << 20)
-    host.holds(lambda: True, 0.2)  # time for the host to fill the pipe
+    host.stays(lambda: True, 0.2)  # time for the host to fill the pipe
 
 
 @case("END-06", "END-07", "END-13", each={"0": (0,), "113": (113,)})
@@ -227,7 +227,7 @@ def test_exit_with_large_replies_unread(host: Any, each: tuple[int]) -> None:
     """A plugin stops reading while megabytes are on their way, then exits: the status decides, and nothing hangs."""
     (status,) = each
     _stop_reading(host)
-    host.leave(status)
+    host.disconnect(status)
     why = f"the plugin stopped reading, then exited {status}"
     host.ended(why=why, success=status == 0, says=None if status == 0 else rf"\b{status}\b")
 
@@ -245,10 +245,10 @@ def test_gone_behind_many_requests(host: Any, each: tuple[int, int, bool]) -> No
     Where writing to it fails, there are requests behind those that were read, and the connection has not ended yet.
     """
     status, missing, success = each
-    host.goes_on()
+    host.assert_alive()
     stream = b"".join(MANY % n for n in range(100_000, 101_500))
     host.send(stream[: len(stream) - missing])
-    host.leave(status)
+    host.disconnect(status)
     cut = "within a request" if missing else "between requests"
     why = f"the plugin ended the connection {cut}, behind many more, and exited {status}"
     host.ended(why=why, success=success, says=rf"\b{status}\b" if status else None)
@@ -265,18 +265,18 @@ def test_death_with_large_replies_unread(host: Any) -> None:
 @case("END-13", needs=("reading",))
 def test_reading_end_closed(host: Any) -> None:
     """A plugin closes its reading end with calls open, then exits 0: nothing hangs, and the host is not killed."""
-    host.goes_on()
+    host.assert_alive()
     for i in range(20):
         host.call("blob", 100_000 + i)
     host.wire.close(write=False)
     host.call("sleep", 50)
-    host.holds(lambda: True, 0.1)
+    host.stays(lambda: True, 0.1)
     if host.child.ended and (host.child.status or 0) < 0:
-        raise Fault("the host died when the plugin closed its reading end", expected="a host that lives")
-    host.leave(0)
+        raise Failure("the host died when the plugin closed its reading end", expected="a host that lives")
+    host.disconnect(0)
     host.wait(lambda: host.child.ended, "the end of the host (the plugin closed its reading end)", may_end=True)
     if host.child.status < 0:
-        raise Fault("the host died when the plugin closed its reading end", expected="an exit status")
+        raise Failure("the host died when the plugin closed its reading end", expected="an exit status")
 
 
 @case("END-13")

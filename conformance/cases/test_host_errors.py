@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import case
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 TEXTS = {
     "plain": "boom",
@@ -28,8 +28,8 @@ def test_failing_service(host: Any) -> None:
         with host.trying(f"the error text: {name}"):
             error = host.error(host.call("fail", text), why="the service failed")
             if error != text:
-                raise Fault("another error text", expected=repr(text)[:200], seen=repr(error)[:200])
-    host.goes_on()
+                raise Failure("another error text", expected=repr(text)[:200], seen=repr(error)[:200])
+    host.assert_alive()
 
 
 @case("ERR-06")
@@ -40,7 +40,7 @@ def test_failing_after_success(host: Any) -> None:
         host.results(succeeding, i)
         error = host.error(failing, why="the service failed")
         if error != f"error {i}":
-            raise Fault("the error of another call", expected=f"error {i}", seen=error)
+            raise Failure("the error of another call", expected=f"error {i}", seen=error)
 
 
 @case("ERR-07")
@@ -51,14 +51,16 @@ def test_failing_with_results(host: Any) -> None:
             sequence = host.call("fail_after", "partial", text)
             reply = host.reply(sequence)
             if reply.get("error") != text:
-                raise Fault(
+                raise Failure(
                     "a service that failed with results",
                     expected=f"the error {text[:100]!r}",
                     seen=repr(reply)[:300],
                 )
             if reply.get("reply") not in (None, [], ["partial"]):
-                raise Fault("made-up results beside the error", expected="['partial'] or none", seen=repr(reply)[:300])
-    host.goes_on()
+                raise Failure(
+                    "made-up results beside the error", expected="['partial'] or none", seen=repr(reply)[:300]
+                )
+    host.assert_alive()
 
 
 @case("ERR-08")
@@ -69,7 +71,7 @@ def test_undefined_namespace(host: Any) -> None:
             host.error(host.call("echo", 1, namespace=namespace), why="a call in an undefined namespace")
             for type_ in ("getManifest", "listServices"):
                 host.error(host.request(type_, namespace), why=f"{type_} of an undefined namespace")
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("ERR-08")
@@ -80,7 +82,7 @@ def test_undefined_service(host: Any) -> None:
             host.error(host.call(name, 1), why="the service is not defined")
             host.error(host.call(name), why="the service is not defined")
     host.error(host.call("echo", 1, namespace="conformance/empty"), why="the service is of another namespace")
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("ERR-08")
@@ -94,7 +96,7 @@ def test_unknown_type(host: Any) -> None:
         with host.trying(name):
             host.send_message({"sequence": sequence, "namespace": "conformance", "name": "echo", "args": [1], **keys})
             host.error(sequence, why="the request has no type")
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("ERR-08")
@@ -103,7 +105,7 @@ def test_request_without_anything(host: Any) -> None:
     sequence = host.fresh()
     host.send_message({"sequence": sequence})
     host.error(sequence, why="the request names nothing")
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("ERR-09")
@@ -119,7 +121,7 @@ def test_texts(host: Any) -> None:
     ):
         error = host.error(sequence, why=f"{what} that is not there")
         if error != meant:
-            raise Fault(f"the error of {what} that is not there", expected=meant, seen=error[:300])
+            raise Failure(f"the error of {what} that is not there", expected=meant, seen=error[:300])
 
 
 @case("ERR-09")
@@ -140,7 +142,7 @@ def test_order_of_checks(host: Any) -> None:
     ):
         error = host.error(sequence, why=what)
         if error != meant:
-            raise Fault(what, expected=meant, seen=error[:300])
+            raise Failure(what, expected=meant, seen=error[:300])
 
 
 @case("ERR-10")
@@ -152,8 +154,8 @@ def test_panic(host: Any) -> None:
         with host.trying(f"the text of the panic: {name}"):
             error = host.error(host.call("panic", text), why="the service panicked")
             if text not in error:
-                raise Fault("the error does not tell the panic's text", expected=repr(text), seen=repr(error)[:300])
-    host.goes_on()
+                raise Failure("the error does not tell the panic's text", expected=repr(text), seen=repr(error)[:300])
+    host.assert_alive()
 
 
 @case("ERR-10", features=("concurrent",))
@@ -164,7 +166,7 @@ def test_panic_beside_running_calls(host: Any) -> None:
         host.error(host.call("panic", f"panic {i}"), why="the service panicked")
     for sequence in running:
         host.results(sequence, 200)
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("ERR-11")
@@ -172,7 +174,7 @@ def test_text_of_a_panic(host: Any) -> None:
     """The error of a panic says where it comes from."""
     error = host.error(host.call("panic", "aargh"), why="the service panicked")
     if error != "panic in service: aargh":
-        raise Fault("the error of a panic", expected="panic in service: aargh", seen=error[:300])
+        raise Failure("the error of a panic", expected="panic in service: aargh", seen=error[:300])
 
 
 @case("ERR-12")
@@ -181,5 +183,7 @@ def test_result_that_json_cannot_carry(host: Any) -> None:
     for _ in range(3):
         error = host.error(host.call("unserializable"), why="the result cannot be carried by JSON")
         if not error.strip():
-            raise Fault("the error of a result that JSON cannot carry is empty", expected="a reason", seen=repr(error))
-        host.goes_on()
+            raise Failure(
+                "the error of a result that JSON cannot carry is empty", expected="a reason", seen=repr(error)
+            )
+        host.assert_alive()

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from conformance.case import case
-from conformance.drive.probe import MANIFEST
-from conformance.outcomes import Fault
+from conformance.drive.stub_plugin import MANIFEST
+from conformance.outcomes import Failure
 
 PATH = MANIFEST["commands"][0]["path"]  # type: ignore[index]
 WATCHED = {"exit": 0}
@@ -21,8 +21,8 @@ ODD_ARGS = ["--flag", "", "a b", "'\"$HOME`", "-x=1", "ünïcode", "line\nfeed",
 def _refused(host: Any, why: str) -> None:
     """Expect a failure with a reason, and no execution."""
     host.ended(why=why, success=False)
-    if host.executed or not host.holds(lambda: not host.executed, 0.05):
-        raise Fault(f"{why}, and the host executed the plugin", expected="no execution", seen="one")
+    if host.executed or not host.stays(lambda: not host.executed, 0.05):
+        raise Failure(f"{why}, and the host executed the plugin", expected="no execution", seen="one")
 
 
 @case("EXE-01", each={"none": [], "two": ["first", "second"], "odd": ODD_ARGS})
@@ -32,17 +32,19 @@ def test_command_line(start_host: Any, each: list[str]) -> None:
     host.connect()
     words = host.hello()["argv"]
     if words[: len(PATH)] != PATH:
-        raise Fault(
+        raise Failure(
             "the command line does not begin with the path of the command", expected=repr(PATH), seen=repr(words)
         )
     if words[len(words) - len(each) :] != each:
-        raise Fault("the command line does not end with the given arguments", expected=repr(each), seen=repr(words))
+        raise Failure("the command line does not end with the given arguments", expected=repr(each), seen=repr(words))
     between = words[len(PATH) : len(words) - len(each)]
     if between.count("--host") not in (1, 2) or between.count("--host") != words.count("--host"):
-        raise Fault("the command line's middle", expected="--host once or twice", seen=repr(words))
-    host.goes_on()
-    if len(host.probe.reports("run")) != 1:
-        raise Fault("the plugin was executed more than once", expected="one execution", seen=repr(host.probe.hellos))
+        raise Failure("the command line's middle", expected="--host once or twice", seen=repr(words))
+    host.assert_alive()
+    if len(host.stub_plugin.reports("run")) != 1:
+        raise Failure(
+            "the plugin was executed more than once", expected="one execution", seen=repr(host.stub_plugin.hellos)
+        )
 
 
 @case("URL-07")
@@ -50,11 +52,11 @@ def test_urls(host: Any) -> None:
     """``--host`` is given once or twice, each time with a URL, and both directions work."""
     urls = host.urls()
     if len(urls) not in (1, 2):
-        raise Fault("the number of URLs", expected="one or two", seen=repr(urls))
+        raise Failure("the number of URLs", expected="one or two", seen=repr(urls))
     for url in urls:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]*", url) or re.search(r"%(?![0-9A-Fa-f]{2})", url):
-            raise Fault("no URL", expected="a scheme, and nothing that a URL has to escape", seen=repr(url))
-    host.goes_on()
+            raise Failure("no URL", expected="a scheme, and nothing that a URL has to escape", seen=repr(url))
+    host.assert_alive()
 
 
 @case("URL-07", each={"reader first": {"first": False}, "writer first": {"first": True}})
@@ -62,9 +64,9 @@ def test_opened_later(start_host: Any, each: dict[str, bool]) -> None:
     """A plugin that opens its URLs only after a while, in either order, finds a connection that works."""
     host = start_host(opens=False)
     host.hello()
-    host.holds(lambda: True, 0.2)
+    host.stays(lambda: True, 0.2)
     host.open(writer_first=each["first"])
-    host.goes_on()
+    host.assert_alive()
 
 
 def _manifest(**changes: Any) -> str:
@@ -182,7 +184,7 @@ def test_shape_of_the_manifest(start_host: Any, each: dict[str, Any]) -> None:
     """A manifest in several writes, with white space, in lines, with unknown members, or longer than a pipe holds."""
     host = start_host(info=each)
     host.connect()
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("EXE-04")
@@ -201,13 +203,13 @@ def test_standard_streams(start_host: Any, each: tuple[str]) -> None:
     (phase,) = each
     host = start_host(info=WATCHED)
     host.connect()
-    reports = host.probe.reports(phase)
+    reports = host.stub_plugin.reports(phase)
     if not reports:
-        raise Fault(f"the host has not started the plugin for its {each[0]}", expected="a start", seen="none")
+        raise Failure(f"the host has not started the plugin for its {each[0]}", expected="a start", seen="none")
     for report in reports:
         for name, found in zip(("input", "output", "error"), report["streams"], strict=True):
             if found is None:
-                raise Fault(f"the plugin was started with standard {name} closed", expected="open", seen="closed")
+                raise Failure(f"the plugin was started with standard {name} closed", expected="open", seen="closed")
 
 
 @case("EXE-05", needs=("streams",))
@@ -215,21 +217,21 @@ def test_standard_streams_are_not_the_connection(host: Any) -> None:
     """None of the plugin's standard streams is one end of the connection."""
     for name, found in zip(("input", "output", "error"), host.hello()["streams"], strict=True):
         if found in host.ends:
-            raise Fault(f"standard {name} of the plugin is the connection", expected="another file", seen="the same")
+            raise Failure(f"standard {name} of the plugin is the connection", expected="another file", seen="the same")
 
 
 @case("EXE-06", each={"output": (1,), "error": (2,)})
 def test_printing(host: Any, each: tuple[int]) -> None:
     """A plugin that prints a megabyte is not held up by it, and neither are its calls."""
     (to,) = each
-    host.goes_on()
+    host.assert_alive()
     running = host.call("sleep", 300)
     host.tell(to=to, print='what a plugin prints, {"sequence":1} for one\n', times=(1 << 20) // 40)
     for i in range(50):
         host.results(host.call("echo", i), i)
     host.answer()
     host.results(running, 300)
-    host.goes_on()
+    host.assert_alive()
     host.no_more()
 
 
@@ -240,7 +242,7 @@ def test_printing_requests(host: Any) -> None:
     for to in (1, 2):
         host.tell(to=to, print=request)
         host.answer()
-    host.goes_on()
+    host.assert_alive()
     host.no_more()
 
 
@@ -249,4 +251,4 @@ def test_printing_errors_in_discovery(start_host: Any) -> None:
     """An ``info`` that writes a megabyte to standard error is not held up by it."""
     host = start_host(info={"stderr": "warning: deprecated\n", "times": (1 << 20) // 20})
     host.connect()
-    host.goes_on()
+    host.assert_alive()

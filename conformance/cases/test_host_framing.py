@@ -6,7 +6,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.oracle import strict
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 ODD_TEXTS = {
     "brackets": "}{][{[",
@@ -109,7 +109,7 @@ def test_many_in_one_write(host: Any) -> None:
         if n % 2:
             host.results(n, n)
         elif host.reply(n).get("ok") is not True:
-            raise Fault("hasNamespace among many requests in one write", expected="ok true", seen="not so")
+            raise Failure("hasNamespace among many requests in one write", expected="ok true", seen="not so")
     host.no_more()
 
 
@@ -132,7 +132,7 @@ def test_syntax_in_strings(host: Any) -> None:
             first, second = host.call("echo", text), host.call("echo", {text: [text]})
             host.results(first, text)
             host.results(second, {text: [text]})
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("FRM-06", "ERR-08")
@@ -143,7 +143,7 @@ def test_syntax_in_names(host: Any) -> None:
             with host.trying(name):
                 host.error(host.call("add", 1, 2, namespace=text), why="the namespace is not defined")
                 host.error(host.call(text, 1, 2), why="the service is not defined")
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("FRM-07")
@@ -171,7 +171,7 @@ def test_number_beyond_all_floats(host: Any) -> None:
     for service in ("echo", *(["echo_float64", "echo_float32"] if host.role.typed else [])):
         with host.trying(service):
             host.reply(host.call_raw(service, b"[1e400]"))
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("FRM-08")
@@ -261,8 +261,8 @@ def test_line_feeds(host: Any) -> None:
     for sequence in (host.call("echo", "a\nb"), host.request("hasNamespace"), host.call("missing"), host.call("none")):
         host.reply(sequence)
     meant = b"\n" * 4
-    if host.holds(lambda: b"".join(host.wire.between) != meant, 0.3):
-        raise Fault(
+    if host.stays(lambda: b"".join(host.wire.between) != meant, 0.3):
+        raise Failure(
             "the white space after four replies",
             expected=repr(meant),
             seen=repr(b"".join(host.wire.between)),

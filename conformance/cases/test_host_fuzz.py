@@ -11,10 +11,18 @@ from conformance.drive.host import HostSession
 from conformance.fuzz import values
 from conformance.fuzz.batches import Batch, batches, enclosed, plans, safe_as_any
 from conformance.fuzz.engine import Fuzz
-from conformance.fuzz.styles import DAMAGE, PLACE, Damage, Talk, in_pieces, in_place, talks
+from conformance.fuzz.json_formatting import (
+    DAMAGE,
+    PLACE,
+    Damage,
+    MessageSession,
+    in_pieces,
+    in_place,
+    message_sessions,
+)
 from conformance.oracle import strict
 from conformance.oracle.values import SCALARS, Type, type_name
-from conformance.outcomes import Fault, Unsupported
+from conformance.outcomes import Failure, Unsupported
 
 
 def message(sequence: int, name: str, args: list[Any]) -> dict[str, Any]:
@@ -88,9 +96,9 @@ def test_values(fuzz_host: Fuzz) -> None:
     fuzz_host.check(batches(echoed(have), scalars(have)), run)
 
 
-def stream_of(talk: Talk, first: int) -> list[bytes]:
-    """The messages of a talk: each value to be echoed."""
-    written = talk.written(lambda value: message(PLACE, "echo", [value]))
+def stream_of(message_session: MessageSession, first: int) -> list[bytes]:
+    """The messages of a session: each value to be echoed."""
+    written = message_session.written(lambda value: message(PLACE, "echo", [value]))
     return [in_place(each, first + i) for i, each in enumerate(written)]
 
 
@@ -98,16 +106,16 @@ def stream_of(talk: Talk, first: int) -> list[bytes]:
 def test_framing(fuzz_host: Fuzz) -> None:
     """Calls in any spacing, order of keys and escapes, cut at any bytes, mean the same."""
 
-    def run(host: Any, talk: Talk) -> int:
-        turns = talk.turns()
+    def run(host: Any, message_session: MessageSession) -> int:
+        turns = message_session.turns()
         first = host.reserve(len(turns))
-        for piece in in_pieces(stream_of(talk, first), talk.cuts):
+        for piece in in_pieces(stream_of(message_session, first), message_session.cuts):
             host.deliver(piece)
         for i, (value, _) in enumerate(turns):
             host.results(first + i, value)
         return len(turns)
 
-    fuzz_host.check(talks(96), run)
+    fuzz_host.check(message_sessions(96), run)
 
 
 FAILING = {"fail": 1, "fail_after": 2, "panic": 1}
@@ -135,7 +143,9 @@ def test_errors(fuzz_host: Fuzz) -> None:
             else:
                 came = host.error(first + i, why=f"{name}({text!r}) fails")
                 if (text not in came) if name == "panic" else (came != text):
-                    raise Fault("another error text than the service failed with", expected=repr(text), seen=repr(came))
+                    raise Failure(
+                        "another error text than the service failed with", expected=repr(text), seen=repr(came)
+                    )
         return len(steps)
 
     fuzz_host.check(st.tuples(plans(), values.TEXTS), run)
@@ -185,7 +195,7 @@ def _answered(host: HostSession, sequence: int, value: Any) -> None:
     run side by side are answered in any order."""
     try:
         host.results(sequence, value)
-    except Fault:
+    except Failure:
         host.look_for(lambda: host.arrived(sequence) or host.wire.eof)
         if not host.arrived(sequence):
             raise
@@ -196,11 +206,11 @@ def _answered(host: HostSession, sequence: int, value: Any) -> None:
 def test_hostile_bytes(fuzz_host: Fuzz) -> None:
     """A damaged conversation: calls before the damage are answered rightly, then the host goes on or ends, in time."""
 
-    def run(host: HostSession, example: tuple[Talk, Damage]) -> int:
-        talk, damage = example
-        turns = talk.turns()
+    def run(host: HostSession, example: tuple[MessageSession, Damage]) -> int:
+        message_session, damage = example
+        turns = message_session.turns()
         first = host.reserve(len(turns))
-        messages = stream_of(talk, first)
+        messages = stream_of(message_session, first)
         damaged, at = damage.apply(b"".join(messages))
         host.send(damaged)
         if host.wire.halves:
@@ -216,7 +226,7 @@ def test_hostile_bytes(fuzz_host: Fuzz) -> None:
         host.wait(lambda: child.ended, "the end of the host after a damaged conversation", may_end=True)
         status = child.status or 0
         if status < 0:
-            raise Fault("damaged bytes killed the host", expected="an exit status", seen=f"signal {-status}")
+            raise Failure("damaged bytes killed the host", expected="an exit status", seen=f"signal {-status}")
         return len(turns)
 
-    fuzz_host.check(st.tuples(talks(24), DAMAGE), run, fresh=True)
+    fuzz_host.check(st.tuples(message_sessions(24), DAMAGE), run, fresh=True)

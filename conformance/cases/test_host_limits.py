@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.oracle import strict
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 MIB = 1 << 20
 TOO_DEEP = 100_000
@@ -17,9 +17,9 @@ def _size(host: Any) -> int:
     return max(MIB, int(64 * MIB * host.scale))
 
 
-def _patience(host: Any) -> float:
+def _timeout(host: Any) -> float:
     """Seconds for what is as large as a message may be; a slow implementation is no wrong one."""
-    seconds: float = host.patience + 120 * max(host.scale, 0.1)
+    seconds: float = host.timeout + 120 * max(host.scale, 0.1)
     return seconds
 
 
@@ -29,24 +29,24 @@ def test_large_argument_and_result(host: Any) -> None:
     unit = b"0123456789abcdef"
     count = _size(host) // len(unit)
     sequence = host.call_raw("echo", b'["' + unit * count + b'"]', wait=False)
-    reply = host.reply(sequence, patience=_patience(host))
+    reply = host.reply(sequence, timeout=_timeout(host))
     if reply.get("error") is not None:
-        raise Fault("a large call failed", expected=f"{_size(host)} bytes", seen=f"error: {reply['error'][:300]}")
+        raise Failure("a large call failed", expected=f"{_size(host)} bytes", seen=f"error: {reply['error'][:300]}")
     if reply.get("reply") != [unit.decode() * count]:
         came = reply.get("reply") or [None]
         seen = f"{len(came[0])} characters" if isinstance(came[0], str) else repr(came)[:200]
-        raise Fault("a large value came back changed", expected=f"{_size(host)} characters", seen=seen)
-    host.goes_on()
+        raise Failure("a large value came back changed", expected=f"{_size(host)} characters", seen=seen)
+    host.assert_alive()
 
 
 @case("LIM-01")
 def test_large_result(host: Any) -> None:
     """A result of 64 MiB arrives whole."""
     size = _size(host)
-    reply = host.reply(host.call("blob", size), patience=_patience(host))
+    reply = host.reply(host.call("blob", size), timeout=_timeout(host))
     if reply.get("error") is not None or reply.get("reply") != ["x" * size]:
-        raise Fault("a large result", expected=f"{size} times x", seen=repr(reply)[:300])
-    host.goes_on()
+        raise Failure("a large result", expected=f"{size} times x", seen=repr(reply)[:300])
+    host.assert_alive()
 
 
 def _long_string(size: int) -> bytes:
@@ -76,7 +76,7 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
 @case("LIM-02", each=SHAPES)
 def test_linear_cost(host: Any, each: Callable[[int], bytes]) -> None:
     """A message sixteen times as large takes about sixteen times as much CPU time, where it takes any to speak of."""
-    host.goes_on()
+    host.assert_alive()
     if (large := _cpu_seconds(host, each(2 * MIB))) < 0.5:
         return  # too little to tell the cost from the noise, and little enough
     small = min(_cpu_seconds(host, each(MIB // 8)) for _ in range(3))
@@ -84,7 +84,7 @@ def test_linear_cost(host: Any, each: Callable[[int], bytes]) -> None:
     if large > 64 * small:
         large = min(large, _cpu_seconds(host, each(2 * MIB)))  # the first may have cost more than its size
     if large > 64 * small:
-        raise Fault(
+        raise Failure(
             "the cost of a message grows faster than its size",
             expected=f"about {16 * small:.2f} s of CPU time for 2 MiB, as 128 KiB took {small:.3f} s",
             seen=f"{large:.2f} s, {large / small:.0f} times as much",
@@ -95,7 +95,7 @@ def _cpu_seconds(host: Any, args: bytes) -> float:
     """How much CPU time a call with these arguments takes; a busy machine adds nothing to that."""
     before: float = host.child.cpu_seconds()
     host.call_raw("echo", args, wait=False)
-    host.wait(lambda: bool(host.wire.frames), "the reply to a large message", patience=_patience(host))
+    host.wait(lambda: bool(host.wire.frames), "the reply to a large message", timeout=_timeout(host))
     host.wire.frames.clear()
     after: float = host.child.cpu_seconds()
     return after - before
@@ -116,7 +116,7 @@ def _passes_nested(host: Any, depth: int) -> None:
             value = _nested(count, opening, closing)
             with host.trying(f"{name}, {depth} deep, through {service}"):
                 host.results(host.call_raw(service, b"[" + value + b"]"), strict.loads(value))
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("LIM-03")
@@ -150,7 +150,7 @@ DEEP = {
 @case("LIM-05", each=DEEP)
 def test_nesting_of_100000(host: Any, each: bytes) -> None:
     """Nested 100,000 deep: an error of that call, the end of the connection with an error, or it passes."""
-    host.goes_on()
+    host.assert_alive()
     host.send(each, wait=False)
     host.wait(lambda: bool(host.wire.frames) or host.wire.eof, "a reply to, or the end after, a value nested very deep")
     if not host.wire.frames:
@@ -159,19 +159,19 @@ def test_nesting_of_100000(host: Any, each: bytes) -> None:
     reply = host.wire.frames.popleft()
     if len(reply) < TOO_DEEP:
         if strict.loads(reply).get("sequence") != 900:
-            raise Fault("another reply than that to the deep value", seen=repr(reply)[:300])
+            raise Failure("another reply than that to the deep value", seen=repr(reply)[:300])
     elif max(reply.count(b"["), reply.count(b"{")) < TOO_DEEP:
-        raise Fault("a value nested very deep came back changed", seen=f"{len(reply)} bytes, {reply[:100]!r}")
-    host.goes_on()
+        raise Failure("a value nested very deep came back changed", seen=f"{len(reply)} bytes, {reply[:100]!r}")
+    host.assert_alive()
 
 
 @case("LIM-05", each={"arrays": (b"[",), "objects": (b'{"a":',)})
 def test_nesting_that_never_ends(host: Any, each: tuple[bytes]) -> None:
     """The connection ends inside 100,000 open brackets: a failure, no hang and no crash."""
     (opening,) = each
-    host.goes_on()
+    host.assert_alive()
     host.send(_call(b"")[: -len(b"}\n")] + opening * TOO_DEEP)
-    host.leave(0)
+    host.disconnect(0)
     host.ended(why="the connection ended inside 100,000 open brackets", success=False)
 
 
@@ -182,7 +182,7 @@ def test_a_thousand_running_calls(host: Any) -> None:
     line = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"sleep","args":[%d]}\n'
     host.send(b"".join(line % (sequence, 20 + sequence % 30) for sequence in sequences))
     for sequence in sequences:
-        host.results(sequence, 20 + sequence % 30, patience=_patience(host))
+        host.results(sequence, 20 + sequence % 30, timeout=_timeout(host))
     host.no_more()
 
 

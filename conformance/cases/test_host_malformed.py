@@ -6,7 +6,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.oracle import strict
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 
 def _request(**changes: Any) -> bytes:
@@ -91,7 +91,7 @@ FIELDS = {
 @case("MAL-03", each=SYNTAX)
 def test_not_json(host: Any, each: bytes) -> None:
     """What is not JSON, or no object, ends the connection, and the host reports a failure though the plugin exits 0."""
-    host.goes_on()
+    host.assert_alive()
     host.send(each)
     host.broken_off("a request that is malformed")
 
@@ -99,7 +99,7 @@ def test_not_json(host: Any, each: bytes) -> None:
 @case("MAL-03", each=FIELDS)
 def test_wrong_field(host: Any, each: bytes) -> None:
     """A field of a wrong type ends the connection, and the host reports a failure though the plugin exits 0."""
-    host.goes_on()
+    host.assert_alive()
     host.send(each)
     host.broken_off("a request with a field of a wrong type")
 
@@ -107,9 +107,9 @@ def test_wrong_field(host: Any, each: bytes) -> None:
 @case("MAL-03", features=("concurrent",))
 def test_beside_a_long_call(host: Any) -> None:
     """A call that runs for long does not keep the host from ending the connection, and from ending itself."""
-    host.patience = max(host.patience, 10.0)  # how long running calls are waited for is the host's own choice
-    host.goes_on()
-    host.call("sleep", int(1000 * max(30.0, 5 * host.patience)))
+    host.timeout = max(host.timeout, 10.0)  # how long running calls are waited for is the host's own choice
+    host.assert_alive()
+    host.call("sleep", int(1000 * max(30.0, 5 * host.timeout)))
     host.send(b"garbage\n")
     host.broken_off("a malformed request beside a call that runs for long")
 
@@ -124,7 +124,7 @@ def test_at_the_very_beginning(host: Any) -> None:
 @case("MAL-03")
 def test_with_much_behind_it(host: Any) -> None:
     """A malformed request with a megabyte of others behind it: the plugin is not held up in its writing."""
-    host.goes_on()
+    host.assert_alive()
     host.send(b"garbage\n" + GOOD * 12_000)
     host.broken_off("a malformed request with a megabyte behind it")
 
@@ -140,7 +140,7 @@ def test_answers_before(host: Any) -> None:
     for n in sequences:
         host.results(n, n)
     if host.reply(lookup).get("reply") != {"contract": 1}:
-        raise Fault("getManifest in front of a malformed request", expected="the manifest", seen="another reply")
+        raise Failure("getManifest in front of a malformed request", expected="the manifest", seen="another reply")
     host.broken_off("a malformed request behind others")
 
 
@@ -148,7 +148,7 @@ def test_answers_before(host: Any) -> None:
 def test_answers_of_running_calls(host: Any) -> None:
     """Calls that are running when a malformed request comes are answered before the connection ends."""
     sequences = [host.call("sleep", milliseconds) for milliseconds in (150, 250)]
-    host.goes_on()
+    host.assert_alive()
     host.send(b"}\n")
     for sequence, milliseconds in zip(sequences, (150, 250), strict=True):
         host.results(sequence, milliseconds)

@@ -6,7 +6,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.oracle.values import SCALARS
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 SERVICES = {
     "echo", "add", "swap", "none", "fail", "fail_after", "panic", "sleep", "blob", "unserializable",
@@ -35,7 +35,7 @@ def _names(host: Any, namespace: str) -> list[str]:
     named = reply.get("services")
     named = [] if named is None else named
     if reply.get("error") is not None or not isinstance(named, list) or not all(isinstance(n, str) for n in named):
-        raise Fault(f"listServices of {namespace!r}", expected="an array of names", seen=repr(reply)[:300])
+        raise Failure(f"listServices of {namespace!r}", expected="an array of names", seen=repr(reply)[:300])
     return named
 
 
@@ -58,9 +58,9 @@ def test_has_namespace(host: Any) -> None:
     }.items():
         reply = host.reply(host.request("hasNamespace", namespace))
         if (reply.get("ok") or False) is not meant:
-            raise Fault(f"hasNamespace {namespace!r}", expected=f"ok {meant}", seen=repr(reply))
+            raise Failure(f"hasNamespace {namespace!r}", expected=f"ok {meant}", seen=repr(reply))
         if reply.get("error") is not None:
-            raise Fault(f"hasNamespace {namespace!r} is answered with an error", expected="none", seen=repr(reply))
+            raise Failure(f"hasNamespace {namespace!r} is answered with an error", expected="none", seen=repr(reply))
 
 
 @case("NSP-02")
@@ -70,7 +70,7 @@ def test_manifests(host: Any) -> None:
         for _ in range(2):
             reply = host.reply(host.request("getManifest", namespace))
             if reply.get("error") is not None or reply.get("reply") != meant:
-                raise Fault(f"the manifest of {namespace!r}", expected=repr(meant), seen=repr(reply)[:300])
+                raise Failure(f"the manifest of {namespace!r}", expected=repr(meant), seen=repr(reply)[:300])
 
 
 @case("NSP-03")
@@ -79,13 +79,13 @@ def test_services(host: Any) -> None:
     named = _names(host, "conformance")
     missing = SERVICES - set(named)
     if missing:
-        raise Fault("listServices leaves services out", expected="all of them", seen=f"without {sorted(missing)}")
+        raise Failure("listServices leaves services out", expected="all of them", seen=f"without {sorted(missing)}")
     twice = sorted({name for name in named if named.count(name) > 1})
     if twice:
-        raise Fault("listServices names services twice", expected="each once", seen=repr(twice)[:300])
+        raise Failure("listServices names services twice", expected="each once", seen=repr(twice)[:300])
     unknown = sorted(name for name in named if name not in SERVICES and not _is_echo(name))
     if unknown:
-        raise Fault("listServices names what is no service", expected="none of it", seen=repr(unknown)[:300])
+        raise Failure("listServices names what is no service", expected="none of it", seen=repr(unknown)[:300])
 
 
 @case("NSP-03")
@@ -106,7 +106,7 @@ def test_services_of_small_namespaces(host: Any) -> None:
     for namespace, meant in {"empty": [], "parent": ["where"], "shadow": ["where"]}.items():
         named = _names(host, f"conformance/{namespace}")
         if sorted(named) != meant:
-            raise Fault(f"listServices of 'conformance/{namespace}'", expected=repr(meant), seen=repr(named)[:300])
+            raise Failure(f"listServices of 'conformance/{namespace}'", expected=repr(meant), seen=repr(named)[:300])
 
 
 @case("NSP-04")
@@ -118,7 +118,7 @@ def test_order_is_stable(host: Any) -> None:
         again = _names(host, "conformance")
         if again != first:
             at = next(i for i, (one, other) in enumerate(zip(first, again, strict=False)) if one != other)
-            raise Fault(
+            raise Failure(
                 f"listServices gave another order at the {attempt}th time",
                 expected=f"{first[at]!r} at place {at}",
                 seen=repr(again[at]),
@@ -151,7 +151,7 @@ def test_names_are_exact(host: Any) -> None:
         with host.trying(f"the namespace {namespace!r}"):
             reply = host.reply(host.request("hasNamespace", namespace))
             if reply.get("ok"):
-                raise Fault(
+                raise Failure(
                     "hasNamespace is true for a name that is only like another", expected="false", seen=repr(reply)
                 )
             host.error(host.call("add", 1, 2, namespace=namespace), why="the namespace is only like another")
@@ -162,4 +162,4 @@ def test_names_are_exact(host: Any) -> None:
         with host.trying(f"the type {type_!r}"):
             reply = host.reply(host.request(type_, name="add", args=[1, 2]))
             if reply.get("ok") or reply.get("reply") == [3]:
-                raise Fault("a type that is only like another", expected="an error", seen=repr(reply))
+                raise Failure("a type that is only like another", expected="an error", seen=repr(reply))

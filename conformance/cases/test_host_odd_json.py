@@ -8,8 +8,8 @@ from conformance.case import case
 from conformance.drive.host import HostSession
 from conformance.fuzz.batches import plans
 from conformance.fuzz.engine import Fuzz
-from conformance.fuzz.odd import ODDS, lone_surrogate, repeats_a_key
-from conformance.outcomes import Fault
+from conformance.fuzz.unusual_json import UNUSUAL_HANDFULS, lone_surrogate, repeats_a_key
+from conformance.outcomes import Failure
 
 
 @case("FUZ-07", generated=True)
@@ -29,11 +29,11 @@ def test_odd_arguments(fuzz_host: Fuzz) -> None:
                 host.results(host.call("add", number, 2), number + 2)
                 continue
             if not lone_surrogate(text):
-                raise Fault("legal JSON ended the connection", expected="a reply", seen=text[:200])
+                raise Failure("legal JSON ended the connection", expected="a reply", seen=text[:200])
             host.spent = True
-            host.leave(0)
+            host.disconnect(0)
             host.ended(why="a lone surrogate ended the connection", success=False)
             return 2 * number + 1
         return 2 * len(plan)
 
-    fuzz_host.check(st.tuples(plans(16), ODDS), run)
+    fuzz_host.check(st.tuples(plans(16), UNUSUAL_HANDFULS), run)

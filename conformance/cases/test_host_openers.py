@@ -1,4 +1,4 @@
-"""What a host owes to the way in which it is connected, whatever goes over it."""
+"""What a host owes to the transport that it is connected by, whatever goes over it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from conformance.case import case
-from conformance.drive import probe
-from conformance.drive.offers.sockets import NOBODY, acting_as
-from conformance.drive.stranger import Stranger
-from conformance.outcomes import Fault
+from conformance.drive import stub_plugin
+from conformance.drive.endpoints.sockets import NOBODY, acting_as
+from conformance.drive.intruder import Intruder
+from conformance.outcomes import Failure
 
 MEBIBYTE = 1 << 20
 SLACK = 4  # descriptors that a runtime may open for itself, once and whenever it likes
@@ -22,7 +22,7 @@ BUSY = 0.05  # seconds of half a second: who looks all the time gets more, even 
 INTERRUPTIONS = {"signals": ("SIGURG", "SIGWINCH"), "stop and continuation": ("SIGSTOP", "SIGCONT")}
 SOCKETS = ("unix", "unix-abstract", "tcp")
 IN_FILES = ("fifo", "unix", "tcp", "shm")
-REQUEST = b'{"sequence":1,"type":"call","namespace":"conformance","name":"echo","args":["stranger"]}\n'
+REQUEST = b'{"sequence":1,"type":"call","namespace":"conformance","name":"echo","args":["intruder"]}\n'
 
 
 def text_of(size: float) -> str:
@@ -34,14 +34,14 @@ def interrupt(host: Any, signals: tuple[str, ...]) -> None:
     """Send signals to the host, with a moment after each."""
     for name in signals:
         host.child.send_signal(name)
-        host.holds(lambda: True, 0.005)
+        host.stays(lambda: True, 0.005)
 
 
 @case("OPN-01", each=INTERRUPTIONS)
 def test_interrupted_while_writing(host: Any, each: tuple[str, ...]) -> None:
     """Signals before, and all through, the reading of a large reply change nothing in it."""
     text = text_of(2 * MEBIBYTE * host.scale)
-    host.goes_on()
+    host.assert_alive()
     host.wire.hold(True)
     sequence = host.call("echo", text)
     host.being_written()
@@ -55,14 +55,14 @@ def test_interrupted_while_writing(host: Any, each: tuple[str, ...]) -> None:
         interrupt(host, each)
     host.wire.hold(False)
     host.results(sequence, text)
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("OPN-01", each=INTERRUPTIONS)
 def test_interrupted_while_reading(host: Any, each: tuple[str, ...]) -> None:
     """Signals between the parts of a large request change nothing in it."""
     text = text_of(MEBIBYTE * host.scale)
-    host.goes_on()
+    host.assert_alive()
     sequence = host.fresh()
     head = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"echo","args":["' % sequence
     message = head + text.encode() + b'"]}\n'
@@ -71,20 +71,20 @@ def test_interrupted_while_reading(host: Any, each: tuple[str, ...]) -> None:
         host.send(message[at : at + part])
         interrupt(host, each)
     host.results(sequence, text)
-    host.goes_on()
+    host.assert_alive()
 
 
-def sip(host: Any, times: int) -> None:
+def slow_reads(host: Any, times: int) -> None:
     """Read a few kilobytes so many times, with a moment after each to fill what became free; then the rest."""
-    host.wire.sip(4093)
+    host.wire.slow_reads(4093)
     for number in range(times):
         if host.wire.frames:
             break
         before = host.wire.received
         host.wire.hold(False)
-        host.wait(lambda before=before: host.wire.received > before, f"sip {number}")
+        host.wait(lambda before=before: host.wire.received > before, f"slow read {number}")
         host.wire.hold(True)
-        host.holds(lambda: True, 0.002)
+        host.stays(lambda: True, 0.002)
     host.wire.hold(False)
 
 
@@ -92,20 +92,20 @@ def sip(host: Any, times: int) -> None:
 def test_sipped(host: Any) -> None:
     """A reply of several times what the connection holds, read by a few kilobytes, arrives whole."""
     text = text_of(4 * MEBIBYTE * host.scale)
-    host.goes_on()
+    host.assert_alive()
     host.wire.hold(True)
     sequence = host.call("echo", text)
     host.being_written()
-    sip(host, 40)
+    slow_reads(host, 40)
     host.results(sequence, text)
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("OPN-02")
 def test_nobody_reads(host: Any) -> None:
     """The host is stopped, the suite does not read, both directions are full; then both go on."""
     text = text_of(4 * MEBIBYTE * host.scale)
-    host.goes_on()
+    host.assert_alive()
     host.wire.hold(True)
     first = host.call("echo", text)
     host.being_written()
@@ -113,13 +113,13 @@ def test_nobody_reads(host: Any) -> None:
     sequence = host.fresh()
     head = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"echo","args":["' % sequence
     host.send(head + text.encode() + b'"]}\n', wait=False)
-    host.holds(lambda: True, 0.2)
+    host.stays(lambda: True, 0.2)
     host.child.send_signal("SIGCONT")
-    host.holds(lambda: True, 0.1)
+    host.stays(lambda: True, 0.1)
     host.wire.hold(False)
     host.results(first, text)
     host.results(sequence, text)
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("OPN-03", each={"0": (0,), "113": (113,)})
@@ -130,11 +130,11 @@ def test_closed_with_a_reply_unread(host: Any, each: tuple[int]) -> None:
     the reset that this is to its reading.
     """
     (status,) = each
-    host.goes_on()
+    host.assert_alive()
     host.wire.hold(True)
     host.call("echo", "unread")
     host.being_written()
-    host.leave(status)
+    host.disconnect(status)
     why = f"the plugin closed the connection with a reply unread, then exited {status}"
     host.ended(why=why, success=status == 0, says=None if status == 0 else rf"\b{status}\b")
 
@@ -147,7 +147,7 @@ def test_gone_before_first_byte(host: Any, each: tuple[str, int]) -> None:
         host.die(signal)
         host.ended(why=f"the plugin died by {signal} right after it opened the connection", success=False)
         return
-    host.leave(status)
+    host.disconnect(status)
     why = f"the plugin opened the connection and exited {status}"
     host.ended(why=why, success=status == 0, says=None if status == 0 else rf"\b{status}\b")
 
@@ -157,10 +157,10 @@ def test_late_plugin(start_host: Any, each: tuple[bool]) -> None:
     """A plugin that opens the named pipes after a while, in either order, finds a host that serves."""
     host = start_host(opens=False)
     host.hello()
-    host.holds(lambda: True, 0.3)
+    host.stays(lambda: True, 0.3)
     host.open(writer_first=each[0])
-    host.goes_on()
-    host.leave(0)
+    host.assert_alive()
+    host.disconnect(0)
     host.ended(why="the plugin opened the named pipes late, and exited 0", success=True)
 
 
@@ -180,7 +180,7 @@ def test_terminal_is_raw(host: Any) -> None:
     settings = termios.tcgetattr(host.wire.fileno)
     on = [name for name, (index, bit) in RAW.items() if settings[index] & bit]
     if on:
-        raise Fault("the terminal is not raw", expected=f"without {', '.join(RAW)}", seen=f"with {', '.join(on)}")
+        raise Failure("the terminal is not raw", expected=f"without {', '.join(RAW)}", seen=f"with {', '.join(on)}")
 
 
 @case("OPN-07", on=("pty",))
@@ -191,7 +191,7 @@ def test_terminal_carries_everything(host: Any) -> None:
     space = b" \r\n\t" * 2_000
     host.send(space + b'{"sequence":900,%b"type":"hasNamespace","namespace":"conformance"}' % space)
     if host.reply(900).get("ok") is not True:
-        raise Fault("another answer than that of the request", expected='"ok":true')
+        raise Failure("another answer than that of the request", expected='"ok":true')
     host.no_more()
 
 
@@ -199,14 +199,14 @@ def test_terminal_carries_everything(host: Any) -> None:
 def test_calls_leave_no_descriptors(host: Any) -> None:
     """After fifty more calls the host has as many descriptors as before them."""
     for _ in range(3):
-        host.goes_on()
+        host.assert_alive()
     before = host.child.descriptors()
     for i in range(25):
         host.results(host.call("echo", i), i)
         host.error(host.call("fail", "no"), why="the service failed")
     now = host.child.descriptors()
     if len(now) > len(before) + SLACK:
-        raise Fault(
+        raise Failure(
             "fifty calls left descriptors behind",
             expected=f"about the {len(before)} from before",
             seen=f"{len(now)}: {', '.join(now)}"[:400],
@@ -216,11 +216,11 @@ def test_calls_leave_no_descriptors(host: Any) -> None:
 @case("OPN-10")
 def test_closes_what_it_reads_from(host: Any) -> None:
     """When the host ends the connection, at a malformed request, the plugin cannot write to it any more either."""
-    host.goes_on()
+    host.assert_alive()
     host.send(b"}\n")
     host.eof("end of file on the connection, which the host ends")
     host.unwritable("the host has ended the connection")
-    host.leave(0)
+    host.disconnect(0)
     host.ended(why="a malformed request, and the plugin exits 0", success=False)
 
 
@@ -235,7 +235,7 @@ def test_inherited_descriptors(host: Any) -> None:
     found = {int(fd): name for fd, name in host.hello()["descriptors"].items()}
     more = {fd: name for fd, name in found.items() if fd not in named}
     if more:
-        raise Fault(
+        raise Failure(
             "the plugin inherits descriptors that are none of its business",
             expected=f"those of {' '.join(host.urls())}",
             seen=", ".join(f"{fd} ({name})" for fd, name in more.items()),
@@ -248,9 +248,9 @@ def files_of(host: Any) -> list[Path]:
     for url in host.urls():
         scheme, _, rest = url.partition(":")
         if scheme == "tcp":
-            found += [path] if (path := probe.tcp_parts(rest)[2]) else []
+            found += [path] if (path := stub_plugin.tcp_parts(rest)[2]) else []
         else:
-            found.append(probe.path_of(rest))
+            found.append(stub_plugin.path_of(rest))
     return [Path(os.fsdecode(path)) for path in found]
 
 
@@ -267,24 +267,24 @@ def test_private(start_host: Any) -> None:
     host.hello()
     files = files_of(host)
     if not files:
-        raise Fault("no URL of the host names a file", seen=repr(host.urls()))
+        raise Failure("no URL of the host names a file", seen=repr(host.urls()))
     me = f"of user {os.geteuid()}"
     for folder in {path.parent for path in files}:
         if mode_of(folder) != f"0700 {me}":
-            raise Fault(f"others may enter {folder}", expected=f"0700 {me}", seen=mode_of(folder))
+            raise Failure(f"others may enter {folder}", expected=f"0700 {me}", seen=mode_of(folder))
         for path in folder.iterdir():
             if mode_of(path) != f"0600 {me}":
-                raise Fault(f"{path.name} is not only for the host's user", expected=f"0600 {me}", seen=mode_of(path))
+                raise Failure(f"{path.name} is not only for the host's user", expected=f"0600 {me}", seen=mode_of(path))
 
 
 def _serve(host: Any) -> None:
     host.open()
-    host.goes_on()
-    host.leave(0)
+    host.assert_alive()
+    host.disconnect(0)
 
 
 def _never_open(host: Any) -> None:
-    host.leave(0)
+    host.disconnect(0)
 
 
 def _die(host: Any) -> None:
@@ -315,16 +315,16 @@ def test_nothing_is_left(start_host: Any, each: tuple[Callable[[Any], None], boo
     host.ended(why="the plugin has ended", success=success)
     left = [path for file in files for path in (file, file.parent) if os.path.lexists(path)]
     if left:
-        raise Fault("the host left something behind", expected="nothing", seen=", ".join(map(str, left)))
+        raise Failure("the host left something behind", expected="nothing", seen=", ".join(map(str, left)))
 
 
 @case("OPN-15", on=("unix", "tcp"))
 def test_removed_when_connected(host: Any) -> None:
     """As soon as the plugin is connected, the socket or the nonce is gone."""
     files = files_of(host)
-    host.goes_on()
+    host.assert_alive()
     if not host.look_for(lambda: not any(os.path.lexists(path) for path in files), 1.0):
-        raise Fault(
+        raise Failure(
             "the host keeps what nobody needs any more", expected="its removal", seen=", ".join(map(str, files))
         )
 
@@ -337,15 +337,15 @@ def test_second_connection(start_host: Any) -> None:
     (url,) = host.urls()
     nonce = b"".join(path.read_bytes() for path in files_of(host) if url.startswith("tcp"))
     host.open()
-    host.goes_on()
-    stranger = Stranger(host.pump, url)
-    stranger.say(nonce + REQUEST)
-    host.goes_on()
-    if not host.holds(lambda: not stranger.came, 0.3):
-        raise Fault("a second connection is served", expected="nothing", seen=repr(stranger.came[:200]))
-    host.goes_on()
-    stranger.leave()
-    host.leave(0)
+    host.assert_alive()
+    intruder = Intruder(host.pump, url)
+    intruder.say(nonce + REQUEST)
+    host.assert_alive()
+    if not host.stays(lambda: not intruder.came, 0.3):
+        raise Failure("a second connection is served", expected="nothing", seen=repr(intruder.came[:200]))
+    host.assert_alive()
+    intruder.disconnect()
+    host.disconnect(0)
     host.ended(why="somebody else came after the plugin, which exited 0", success=True)
 
 
@@ -355,21 +355,21 @@ def test_another_user(start_host: Any) -> None:
     host = start_host(opens=False)
     host.hello()
     (url,) = host.urls()
-    stranger = Stranger(host.pump, url, uid=NOBODY)
+    intruder = Intruder(host.pump, url, uid=NOBODY)
     if url.startswith("tcp"):
         for path in files_of(host):
             with acting_as(NOBODY):
                 readable = os.access(path, os.R_OK, effective_ids=True)
             if readable:
-                raise Fault("another user can read the nonce", expected="no permission", seen=str(path))
+                raise Failure("another user can read the nonce", expected="no permission", seen=str(path))
     else:
-        stranger.say(REQUEST)
-        host.wait(lambda: stranger.turned_away or bool(stranger.came), "the end of another user's connection")
+        intruder.say(REQUEST)
+        host.wait(lambda: intruder.turned_away or bool(intruder.came), "the end of another user's connection")
     host.open()
-    host.goes_on()
-    if stranger.came:
-        raise Fault("another user's process is served", expected="nothing", seen=repr(stranger.came[:200]))
-    host.leave(0)
+    host.assert_alive()
+    if intruder.came:
+        raise Failure("another user's process is served", expected="nothing", seen=repr(intruder.came[:200]))
+    host.disconnect(0)
     host.ended(why="another user came before the plugin, which exited 0", success=True)
 
 
@@ -381,22 +381,22 @@ def test_port_and_nonce(start_host: Any) -> None:
         host = start_host(opens=False)
         words = " ".join(host.hello()["argv"]).encode()
         (url,) = host.urls()
-        _, (address, port), path = probe.tcp_parts(url.partition(":")[2])
+        _, (address, port), path = stub_plugin.tcp_parts(url.partition(":")[2])
         if not re.fullmatch(r"127\.\d+\.\d+\.\d+|::1", address):
-            raise Fault("the host listens at no address of the loopback", expected="127.0.0.1 or ::1", seen=url)
+            raise Failure("the host listens at no address of the loopback", expected="127.0.0.1 or ::1", seen=url)
         others = listening(port)
         if not others <= {"0100007F", "00000000000000000000000001000000"}:
-            raise Fault("the port is open to other machines", expected="the loopback only", seen=repr(others))
+            raise Failure("the port is open to other machines", expected="the loopback only", seen=repr(others))
         if path is None:
-            raise Fault("the host asks for no nonce", expected="noncefile in its URL", seen=url)
+            raise Failure("the host asks for no nonce", expected="noncefile in its URL", seen=url)
         nonce = Path(os.fsdecode(path)).read_bytes()
         if not 16 <= len(nonce) <= 64:
-            raise Fault("the size of the nonce", expected="16 to 64 bytes", seen=f"{len(nonce)} bytes")
+            raise Failure("the size of the nonce", expected="16 to 64 bytes", seen=f"{len(nonce)} bytes")
         if nonce in words or nonce.hex().encode() in words.lower():
-            raise Fault("the nonce is on the command line", seen=url)
+            raise Failure("the nonce is on the command line", seen=url)
         nonces.append(nonce)
     if nonces[0] == nonces[1]:
-        raise Fault("two runs have the same nonce", expected="bytes that nobody can guess", seen=nonces[0].hex())
+        raise Failure("two runs have the same nonce", expected="bytes that nobody can guess", seen=nonces[0].hex())
 
 
 def listening(port: int) -> set[str]:
@@ -427,15 +427,17 @@ def test_wrong_nonce(start_host: Any, each: Callable[[bytes], bytes]) -> None:
     (url,) = host.urls()
     (path,) = files_of(host)
     nonce = path.read_bytes()
-    for stranger in [Stranger(host.pump, url) for _ in range(3)]:
-        stranger.say(each(nonce))
-        host.wait(lambda who=stranger: who.turned_away or bool(who.came), "the end of a connection without the nonce")
-        if stranger.came:
-            raise Fault("a connection without the nonce is served", expected="nothing", seen=repr(stranger.came[:200]))
+    for intruder in [Intruder(host.pump, url) for _ in range(3)]:
+        intruder.say(each(nonce))
+        host.wait(lambda who=intruder: who.turned_away or bool(who.came), "the end of a connection without the nonce")
+        if intruder.came:
+            raise Failure(
+                "a connection without the nonce is served", expected="nothing", seen=repr(intruder.came[:200])
+            )
     host.open()
-    host.goes_on()
-    host.leave(0)
-    host.ended(why="strangers came before the plugin, which exited 0", success=True)
+    host.assert_alive()
+    host.disconnect(0)
+    host.ended(why="intruders came before the plugin, which exited 0", success=True)
 
 
 @case("OPN-19", on=("tcp",), each={"nothing": (0,), "half of it": (1,)})
@@ -444,28 +446,28 @@ def test_silent_stranger(start_host: Any, each: tuple[int]) -> None:
     host = start_host(opens=False)
     (url,) = host.urls()
     (path,) = files_of(host)
-    strangers = [Stranger(host.pump, url) for _ in range(3)]
-    for stranger in strangers:
-        stranger.say(path.read_bytes()[: 8 * each[0]])
-    host.holds(lambda: True, 0.1)
+    intruders = [Intruder(host.pump, url) for _ in range(3)]
+    for intruder in intruders:
+        intruder.say(path.read_bytes()[: 8 * each[0]])
+    host.stays(lambda: True, 0.1)
     host.open()
-    host.goes_on()
-    for stranger in strangers:
-        stranger.leave()
-    host.goes_on()
-    host.leave(0)
-    host.ended(why="silent strangers came before the plugin, which exited 0", success=True)
+    host.assert_alive()
+    for intruder in intruders:
+        intruder.disconnect()
+    host.assert_alive()
+    host.disconnect(0)
+    host.ended(why="silent intruders came before the plugin, which exited 0", success=True)
 
 
 @case("OPN-24", each={"between calls": (False,), "while a service sleeps": (True,)})
 def test_idle(host: Any, each: tuple[bool]) -> None:
     """A host that waits, for a request or for a service that sleeps, uses no processor time."""
-    host.goes_on()
+    host.assert_alive()
     if each[0]:
         host.call("sleep", 900)
-    host.holds(lambda: True, 0.2)
+    host.stays(lambda: True, 0.2)
     before = host.child.seconds()
-    host.holds(lambda: True, 0.5)
+    host.stays(lambda: True, 0.5)
     used = host.child.seconds() - before
     if used > BUSY:
-        raise Fault("an idle connection costs processor time", expected="none", seen=f"{used:.2f} s of 0.5 s")
+        raise Failure("an idle connection costs processor time", expected="none", seen=f"{used:.2f} s of 0.5 s")

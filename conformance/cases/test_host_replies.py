@@ -6,7 +6,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.oracle import strict
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 SEQUENCES = [
     0, 1, 2, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53 - 1, 2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**63 + 1, 2**64 - 2,
@@ -86,7 +86,7 @@ def test_sequence_used_while_outstanding(host: Any) -> None:
         reply = host.reply(7)
         came.append(reply.get("reply"))
     if sorted(map(repr, came)) != sorted(map(repr, ([200], ["fast"]))):
-        raise Fault("two calls with the same sequence", expected="the replies [200] and ['fast']", seen=repr(came))
+        raise Failure("two calls with the same sequence", expected="the replies [200] and ['fast']", seen=repr(came))
     host.no_more()
 
 
@@ -108,10 +108,10 @@ def test_lookups_without_name_and_args(host: Any) -> None:
             for type_, keys in meant.items():
                 reply = host.reply(host.request(type_, **rest))
                 if {key: reply.get(key) for key in keys} != keys or reply.get("error") is not None:
-                    raise Fault(type_, expected=repr(keys), seen=repr(reply))
+                    raise Failure(type_, expected=repr(keys), seen=repr(reply))
             reply = host.reply(host.request("listServices", "conformance/parent", **rest))
             if reply.get("services") != ["where"] or reply.get("error") is not None:
-                raise Fault("listServices", expected="the service 'where'", seen=repr(reply))
+                raise Failure("listServices", expected="the service 'where'", seen=repr(reply))
 
 
 @case("REP-09")
@@ -139,4 +139,4 @@ def test_success_has_no_error(host: Any) -> None:
     }.items():
         reply = host.reply(sequence)
         if reply.get("error") is not None:
-            raise Fault(f"{what} succeeded, and the reply has an error", expected="none", seen=repr(reply)[:300])
+            raise Failure(f"{what} succeeded, and the reply has an error", expected="none", seen=repr(reply)[:300])

@@ -6,7 +6,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.drive.rings import CONSUMER_WAITS, HEAD, PRODUCER_WAITS, TAIL
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 SHM = ("shm",)
 
@@ -14,18 +14,18 @@ SHM = ("shm",)
 @case("OPN-27", on=SHM, each={"tail too far": (1,), "tail before the head": (-1,)})
 def test_impossible_requests(host: Any, each: tuple[int]) -> None:
     """The counter of the bytes that the plugin has written becomes impossible: the connection ends, with a failure."""
-    host.goes_on()
+    host.assert_alive()
     capacity = host.bridge.memory.capacity["requests"]
-    host.bridge.spoil("requests", TAIL, HEAD, capacity + 1 if each[0] > 0 else -1)
+    host.bridge.corrupt("requests", TAIL, HEAD, capacity + 1 if each[0] > 0 else -1)
     host.broken_off("the counters of the ring of the requests cannot be true")
 
 
 @case("OPN-27", on=SHM, each={"head far behind": (-1,), "head far ahead": (1,)})
 def test_impossible_replies(host: Any, each: tuple[int]) -> None:
     """The counter of the bytes that the plugin has taken becomes impossible: the next large reply ends it."""
-    host.goes_on()
+    host.assert_alive()
     capacity = host.bridge.memory.capacity["replies"]
-    host.bridge.spoil("replies", HEAD, TAIL, 8 * capacity if each[0] > 0 else -capacity - 1)
+    host.bridge.corrupt("replies", HEAD, TAIL, 8 * capacity if each[0] > 0 else -capacity - 1)
     host.call("blob", 3 * capacity)
     host.broken_off("the counters of the ring of the replies cannot be true")
 
@@ -34,7 +34,7 @@ def test_impossible_replies(host: Any, each: tuple[int]) -> None:
 def test_woken_for_bytes(host: Any) -> None:
     """Requests that come when the host sleeps, or is about to, wake it; its replies wake the plugin."""
     for milliseconds in (100, 100, 30, 10, 3, *(0, 1, 2) * 20):
-        host.holds(lambda: True, milliseconds / 1000)
+        host.stays(lambda: True, milliseconds / 1000)
         host.results(host.call("echo", milliseconds), milliseconds)
 
 
@@ -43,7 +43,7 @@ def test_woken_for_room(host: Any) -> None:
     """Requests and replies several times as large as the ring pass, also when host or plugin pause in reading."""
     memory = host.bridge.memory
     text = "y" * (4 * memory.capacity["requests"])
-    host.goes_on()
+    host.assert_alive()
     host.child.send_signal("SIGSTOP")
     sequence = host.call_raw("echo", b'["%s"]' % text.encode(), wait=False)
     # Then the host is the only one who can wake the plugin; one that reads in time would never have to. It goes on
@@ -57,7 +57,7 @@ def test_woken_for_room(host: Any) -> None:
         host.wire.hold(paused)
         sequence = host.call("blob", size)
         if paused:
-            host.holds(lambda: True, 0.2)
+            host.stays(lambda: True, 0.2)
             host.wire.hold(False)
         host.results(sequence, "x" * size)
 
@@ -65,8 +65,8 @@ def test_woken_for_room(host: Any) -> None:
 @case("OPN-24", on=SHM)
 def test_sleeps(host: Any) -> None:
     """A host that waits for a request says so in the memory: it looks no more, and waits for its bell."""
-    host.goes_on()
+    host.assert_alive()
     memory = host.bridge.memory
     waits = memory.word("requests", CONSUMER_WAITS)
     if not host.look_for(lambda: bool(memory.words[waits]), 1.0):
-        raise Fault("the host never goes to sleep", expected="its word for waiting to be 1", seen="0 for a second")
+        raise Failure("the host never goes to sleep", expected="its word for waiting to be 1", seen="0 for a second")

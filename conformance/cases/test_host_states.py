@@ -1,4 +1,4 @@
-"""Walks through conversations with a host, held against a model of it."""
+"""Scenarios through conversations with a host, held against a model of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from conformance.case import case
 from conformance.drive.host import NAMESPACE, HostSession
 from conformance.fuzz.engine import Fuzz
-from conformance.fuzz.walks import Walk, telling, walk_through, walks
+from conformance.fuzz.state_machine import Scenario, run_scenario, scenarios, telling
 from conformance.oracle import strict
 from conformance.oracle.values import difference
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 MANIFESTS: dict[str, Any] = {
     "conformance": {"contract": 1},
@@ -32,11 +32,11 @@ UNREAD = 2000
 class HostModel:
     """What a host must do: each request gets one reply, known beforehand; what is slow holds nothing up."""
 
-    def __init__(self, host: HostSession, walk: Walk, *, longer: int = 1) -> None:
+    def __init__(self, host: HostSession, scenario: Scenario, *, longer: int = 1) -> None:
         """``longer`` is a factor for the time that services sleep."""
         self.longer = longer
         self.host = host
-        self.walk = walk
+        self.scenario = scenario
         self.story: list[str] = []
         self.asked = 0
         self.open: dict[int, Callable[[], object]] = {}
@@ -86,14 +86,14 @@ class HostModel:
     # --- what a step can do --------------------------------------------------------------------
 
     def echo(self, how: int) -> None:
-        value = [self.walk.value(how), how]
+        value = [self.scenario.value(how), how]
         self.call("echo", value, judge=self.host.results, told=(value,))
 
     def add(self, how: int) -> None:
         self.call("add", how, 1 << how % 62, judge=self.host.results, told=(how + (1 << how % 62),))
 
     def swap(self, how: int) -> None:
-        one, two = self.walk.value(how), self.walk.value(how + 1)
+        one, two = self.scenario.value(how), self.scenario.value(how + 1)
         self.call("swap", one, two, judge=self.host.results, told=(two, one))
 
     def none(self, how: int) -> None:
@@ -108,11 +108,11 @@ class HostModel:
         self.call("sleep", milliseconds, judge=self.host.results, told=(milliseconds,))
 
     def fail(self, how: int) -> None:
-        text = f"{self.walk.text(how)}{how}"
+        text = f"{self.scenario.text(how)}{how}"
         self.call("fail", text, judge=self._fails, told=(text,))
 
     def fail_after(self, how: int) -> None:
-        text = self.walk.text(how)
+        text = self.scenario.text(how)
         self.call("fail_after", "before", text, judge=self._fails, told=(text,))
 
     def panic(self, how: int) -> None:
@@ -165,7 +165,7 @@ class HostModel:
 
     def ask_twice(self, how: int) -> None:
         """The same request twice, the second while the first is outstanding: two replies, which are alike."""
-        value = [self.walk.value(how)]
+        value = [self.scenario.value(how)]
         number = self.call("echo", value, judge=self._answered_twice, told=(value,))
         self.unsent += self.unsent[self.unsent[:-1].rfind(b"\n") + 1 :]
         self.asked += 1
@@ -221,7 +221,7 @@ class HostModel:
         last = len(order) - 1 - order[::-1].index(slow)
         late = [number for number in self.beside if number not in order[:last]]
         if late:
-            raise Fault(
+            raise Failure(
                 f"a call of {SLOW} ms held up what was asked along with it",
                 expected=f"the reply to #{late[0]} before that to #{slow}",
                 seen=f"the replies in the order {order[-20:]}",
@@ -235,34 +235,34 @@ class HostModel:
     def _fails(self, number: int, text: str) -> None:
         came = self.host.error(number, why="the service fails")
         if came != text:
-            raise Fault("another error text than the service failed with", expected=repr(text), seen=repr(came))
+            raise Failure("another error text than the service failed with", expected=repr(text), seen=repr(came))
 
     def _fails_somehow(self, number: int, part: str = "") -> None:
         came = self.host.error(number, why="there is no result")
         if part not in came:
-            raise Fault("the error of a panic does not contain its text", expected=repr(part), seen=repr(came))
+            raise Failure("the error of a panic does not contain its text", expected=repr(part), seen=repr(came))
 
     def _has(self, number: int, meant: bool) -> None:
         reply = self.host.reply(number)
         if (reply.get("ok") or False) is not meant or reply.get("error") is not None:
-            raise Fault("the answer to hasNamespace", expected=f"ok {meant}", seen=repr(reply)[:300])
+            raise Failure("the answer to hasNamespace", expected=f"ok {meant}", seen=repr(reply)[:300])
 
     def _manifest(self, number: int, meant: Any) -> None:
         reply = self.host.reply(number)
         problem = difference("any", meant, reply.get("reply"), "the manifest")
         if problem or reply.get("error") is not None:
-            raise Fault("the answer to getManifest", expected=repr(meant), seen=problem or repr(reply)[:300])
+            raise Failure("the answer to getManifest", expected=repr(meant), seen=problem or repr(reply)[:300])
 
     def _services(self, number: int, meant: list[str]) -> None:
         reply = self.host.reply(number)
         if (reply.get("services") or []) != meant or reply.get("error") is not None:
-            raise Fault("the answer to listServices", expected=repr(meant), seen=repr(reply)[:300])
+            raise Failure("the answer to listServices", expected=repr(meant), seen=repr(reply)[:300])
 
     def no_more(self) -> None:
         """Check that nothing came that was not asked for."""
         extra = self.host.unasked()
         if extra:
-            raise Fault("the host sent a reply too many", expected="one reply a request", seen=repr(extra)[:300])
+            raise Failure("the host sent a reply too many", expected="one reply a request", seen=repr(extra)[:300])
 
 
 _ASKING: list[Callable[[HostModel, int], None]] = [
@@ -302,23 +302,23 @@ _TIMING: list[Callable[[HostModel, int], None]] = [
 def test_interleaved(fuzz_host: Fuzz) -> None:
     """Calls, lookups and mistakes, slow and quick, in any order and timing: one reply each, the predicted one."""
 
-    def run(host: HostSession, walk: Walk) -> int:
-        model = HostModel(host, walk)
+    def run(host: HostSession, scenario: Scenario) -> int:
+        model = HostModel(host, scenario)
         with telling(model):
-            walk_through(model, walk, [*_ASKING, *_ASKING, *_TIMING, *_TIMING, HostModel.begin_slow])
+            run_scenario(model, scenario, [*_ASKING, *_ASKING, *_TIMING, *_TIMING, HostModel.begin_slow])
             model.await_all(0)
-            host.goes_on()
+            host.assert_alive()
             model.no_more()
         return model.asked + 1
 
-    fuzz_host.check(walks(), run)
+    fuzz_host.check(scenarios(), run)
 
 
 def _leaves(model: HostModel, complete: bool) -> None:
     """The plugin ends the connection and exits, and the host reports it."""
     host = model.host
-    status = (0, 0, 7)[model.walk.end % 3]
-    host.leave(status)
+    status = (0, 0, 7)[model.scenario.end % 3]
+    host.disconnect(status)
     why = f"the plugin ended the connection {'between messages' if complete else 'within a message'}, exit {status}"
     model.story.append(why)
     host.ended(why=why, success=status == 0 and complete)
@@ -328,16 +328,16 @@ def _leaves(model: HostModel, complete: bool) -> None:
 def test_end_anywhere(fuzz_host: Fuzz) -> None:
     """The stream of requests ends at any byte: what was asked is answered, what was not is not, and the host ends."""
 
-    def run(host: HostSession, walk: Walk) -> int:
-        model = HostModel(host, walk, longer=10)
+    def run(host: HostSession, scenario: Scenario) -> int:
+        model = HostModel(host, scenario, longer=10)
         with telling(model):
-            walk_through(model, walk, _ASKING)
-            cut = walk.cut(model.unsent)
+            run_scenario(model, scenario, _ASKING)
+            cut = scenario.cut(model.unsent)
             whole = [*model.open][: cut.whole]
             where = "behind" if cut.complete else "within the one behind"
             model.story.append(f"the stream ends after {len(cut.stream)} bytes, {where} {cut.whole} requests")
             host.send(cut.stream)
-            if walk.end % 4 == 3 and cut.complete:
+            if scenario.end % 4 == 3 and cut.complete:
                 # The plugin goes at once, with services running and replies unread.
                 _leaves(model, cut.complete)
                 return cut.whole
@@ -351,24 +351,24 @@ def test_end_anywhere(fuzz_host: Fuzz) -> None:
             _leaves(model, cut.complete)
         return cut.whole
 
-    fuzz_host.check(walks(60), run, fresh=True)
+    fuzz_host.check(scenarios(60), run, fresh=True)
 
 
 @case("FUZ-06", features=("concurrent",), generated=True)
 def test_gone_anywhere(fuzz_host: Fuzz) -> None:
     """The plugin goes with calls outstanding, one of them for minutes: the host waits for none of them."""
 
-    def run(host: HostSession, walk: Walk) -> int:
-        model = HostModel(host, walk)
+    def run(host: HostSession, scenario: Scenario) -> int:
+        model = HostModel(host, scenario)
         with telling(model):
             model.call("sleep", FOR_EVER, judge=host.results)
-            walk_through(model, walk, [*_ASKING, HostModel.send])
+            run_scenario(model, scenario, [*_ASKING, HostModel.send])
             model.flush()
-            if walk.end % 2:
+            if scenario.end % 2:
                 _leaves(model, True)
             else:
                 host.die("SIGKILL")
                 host.ended(why="the plugin was killed with calls outstanding", success=False)
         return model.asked
 
-    fuzz_host.check(walks(40), run, fresh=True)
+    fuzz_host.check(scenarios(40), run, fresh=True)

@@ -10,7 +10,7 @@ from conformance.case import case
 from conformance.drive.problems import Problems
 from conformance.oracle import strict
 from conformance.oracle.values import INTEGER_RANGES, Type, is_negative_zero, same_written, type_name
-from conformance.outcomes import Fault, Unsupported
+from conformance.outcomes import Failure, Unsupported
 
 TEXTS = [
     "", " ", "a", "äß€", "漢字", "\U0001f600", "\U0010ffff", "e\u0301", "\u202eright to left", "\ufeff", "\ufffd",
@@ -111,7 +111,7 @@ def test_integers_out_of_range(host: Any) -> None:
             with problems.of(f"{name} {text[:40]}"):
                 host.error(host.call_raw(f"echo_{name}", f"[{text}]".encode()), why="it is no value of the type")
     problems.check()
-    host.goes_on()
+    host.assert_alive()
 
 
 @case("TYP-04", types=("float64",))
@@ -123,7 +123,7 @@ def test_floats(host: Any) -> None:
 
 @case("TYP-04", types=("float64",))
 def test_ways_to_write_a_float(host: Any) -> None:
-    """Every way in which JSON may write a number means the same number."""
+    """Every form in which JSON may write a number means the same number."""
     problems = Problems()
     for text in (
         "1",
@@ -157,7 +157,7 @@ def test_negative_zero(host: Any) -> None:
             raw = host.raw_reply(host.call_raw("echo_float64", f"[{text}]".encode()))
             (result,) = json.loads(raw, parse_int=float).get("reply") or [None]
             if not is_negative_zero(result):
-                raise Fault("the sign of negative zero", expected="-0.0", seen=raw[:200].decode(errors="replace"))
+                raise Failure("the sign of negative zero", expected="-0.0", seen=raw[:200].decode(errors="replace"))
 
 
 @case("TYP-07", types=("bytes",))
@@ -174,7 +174,7 @@ def test_not_base64(host: Any) -> None:
         with problems.of(repr(text)):
             host.error(host.echo("bytes", text), why="the string is not base64")
     problems.check()
-    host.goes_on()
+    host.assert_alive()
 
 
 BUILT: list[tuple[Type, list[Any]]] = [
@@ -295,7 +295,7 @@ def test_raw_values(host: Any) -> None:
             reply = dict(strict.loads_written(raw))
             meant = [strict.loads_written(text)]
             if reply.get("error") is not None or not same_written(meant, reply.get("reply")):
-                raise Fault("a raw value changed", expected=text, seen=raw[:300].decode(errors="replace"))
+                raise Failure("a raw value changed", expected=text, seen=raw[:300].decode(errors="replace"))
     problems.check()
 
 
@@ -322,7 +322,7 @@ def _broken_text(start_host: Any, service: str) -> None:
     for name, written in BROKEN.items():
         if host is None:
             host = start_host()
-            host.goes_on()
+            host.assert_alive()
         with problems.of(f"{name}, {written!r}"):
             reply = host.reply_or_end(host.call_raw(service, b"[" + written + b"]"))
             if reply is not None:
@@ -331,7 +331,7 @@ def _broken_text(start_host: Any, service: str) -> None:
             ending, host = host, None
             ending.broken_off("a string that is no Unicode text")
     if host is not None:
-        host.goes_on()
+        host.assert_alive()
     problems.check()
 
 
@@ -340,10 +340,10 @@ def _judge_broken(written: bytes, reply: dict[str, Any]) -> None:
         return
     (result,) = reply.get("reply") or [None]
     if not isinstance(result, str) or not result.startswith("a") or result.endswith("b") != (b'b"' in written):
-        raise Fault("the text around what is broken changed", expected=repr(written), seen=repr(reply)[:300])
+        raise Failure("the text around what is broken changed", expected=repr(written), seen=repr(reply)[:300])
     inner = result[1:].removesuffix("b").replace("\n", "")
     if not inner or any(c != "\ufffd" and not 0xD800 <= ord(c) < 0xE000 for c in inner):
-        raise Fault("what is broken became something else", expected="kept or U+FFFD", seen=repr(result))
+        raise Failure("what is broken became something else", expected="kept or U+FFFD", seen=repr(result))
 
 
 @case("TYP-14")

@@ -65,14 +65,14 @@ def refuse_all(plugin: Any, rows: tuple[tuple[tuple[Type, ...], bytes], ...]) ->
             names = ", ".join(map(type_name, results))
             with problems.of(f"{written.decode():.30} for the results ({names})"):
                 refuses(plugin, results, written, f"{len(results)} results expected")
-            plugin.goes_on()
+            plugin.assert_alive()
     problems.check()
 
 
 @case("ARI-01", types=("int64", "string", "bool"))
 def test_too_few(plugin: Any) -> None:
     """A reply with fewer results than the consumer expects is an error of the call."""
-    plugin.goes_on()
+    plugin.assert_alive()
     refuse_all(plugin, TOO_FEW)
 
 
@@ -80,14 +80,14 @@ def test_too_few(plugin: Any) -> None:
 def test_too_few_untyped(plugin: Any) -> None:
     """A reply with fewer results than an untyped consumer expects is an error of the call."""
     _need_any(plugin)
-    plugin.goes_on()
+    plugin.assert_alive()
     refuse_all(plugin, ((("any", "any"), b"[1]"), (("any", "any"), b"[]"), (("any",), b"[]")))
 
 
 @case("ARI-02", types=("int64", "string"))
 def test_too_many(plugin: Any) -> None:
     """A reply with more results than the consumer expects is an error of the call."""
-    plugin.goes_on()
+    plugin.assert_alive()
     refuse_all(plugin, TOO_MANY)
 
 
@@ -95,7 +95,7 @@ def test_too_many(plugin: Any) -> None:
 def test_too_many_untyped(plugin: Any) -> None:
     """A reply with more results than an untyped consumer expects is an error of the call."""
     _need_any(plugin)
-    plugin.goes_on()
+    plugin.assert_alive()
     refuse_all(plugin, ((("any",), b"[1,2]"), (("any", "any"), b"[1,2,null]"), (("any",), b"[null,null]")))
 
 
@@ -173,9 +173,9 @@ def test_other_type(plugin: Any, each: Mismatch) -> None:
 def test_one_of_several(plugin: Any) -> None:
     """One result of another type among several that fit is an error of the call, whichever it is."""
     for written in (b'["1","a",2]', b"[1,2,2]", b'[1,"a","2"]'):
-        plugin.goes_on()
+        plugin.assert_alive()
         refuses(plugin, ("int64", "string", "int64"), written, f"the results {written.decode()}")
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("ARI-03", types=("int64",), features=("concurrent",))
@@ -197,19 +197,19 @@ def test_no_array(plugin: Any) -> None:
     for written in (b"null", b"{}", b'{"0":"a"}', b'"a"', b"1", b"true", b'"[1]"'):
         with problems.of(f"`reply` {written.decode()} for one result"):
             refuses(plugin, ("any",), written, "a `reply` that is no array")
-        plugin.goes_on()
+        plugin.assert_alive()
     problems.check()
 
 
 @case("ARI-04")
 def test_missing(plugin: Any) -> None:
     """A reply to a call with nothing but a sequence is an error of the call, and the connection goes on."""
-    plugin.goes_on()
+    plugin.assert_alive()
     for keys in ({}, {"ok": True}, {"error": None}, {"services": ["a"]}):
         ticket = plugin.call()
         plugin.reply(plugin.request(ticket), **keys)
         plugin.failed(ticket, why=f"a call answered with {keys} and no `reply`")
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("ARI-04")
@@ -220,7 +220,7 @@ def test_no_array_for_no_results(plugin: Any) -> None:
     plugin.ok(ticket)
     for written in (b"{}", b'"a"', b"1", b"false"):
         refuses(plugin, (), written, f"a call without results answered with {written.decode()} for `reply`")
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("ARI-05", types=("int64",))
@@ -232,7 +232,7 @@ def test_null(plugin: Any) -> None:
             refuses(plugin, (of,), b"[null]", f"null for {type_name(of)}")
         with problems.of(f"null for {type_name(of)} after another result"):
             refuses(plugin, ("int64", of), b"[1,null]", f"null for {type_name(of)}")
-    plugin.goes_on()
+    plugin.assert_alive()
     problems.check()
 
 
@@ -244,5 +244,5 @@ def test_null_inside(plugin: Any) -> None:
         for of, written in (({"list": inner}, b"[[null]]"), ({"map": inner}, b'[{"a":null}]')):
             with problems.of(f"{written.decode()} for {type_name(of)}"):
                 refuses(plugin, (of,), written, f"null inside {type_name(of)}")
-    plugin.goes_on()
+    plugin.assert_alive()
     problems.check()

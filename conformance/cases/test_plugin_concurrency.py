@@ -8,7 +8,7 @@ from typing import Any
 from conformance.case import case
 from conformance.drive.control import Ticket
 from conformance.drive.problems import Problems
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 
 def large(name: str, size: int) -> str:
@@ -26,7 +26,7 @@ def test_own_results(plugin: Any) -> None:
     for number in (step * 27 % 40 for step in range(40)):
         if requests[number].get("args") != [number]:
             with problems.of(f"the arguments of s{number}"):
-                raise Fault("arguments of another call", expected=f"[{number}]", seen=repr(requests[number]))
+                raise Failure("arguments of another call", expected=f"[{number}]", seen=repr(requests[number]))
         keys: dict[str, Any] = {"error": f"error {number}"} if number % 3 == 0 else {"reply": [f"result {number}"]}
         plugin.reply(requests[number], **keys)
     for number, ticket in enumerate(tickets):
@@ -36,7 +36,7 @@ def test_own_results(plugin: Any) -> None:
                 continue
             text = plugin.failed(ticket, why="a reply with an error")
             if text != f"error {number}":
-                raise Fault("the error of another call", expected=f"error {number}", seen=text)
+                raise Failure("the error of another call", expected=f"error {number}", seen=text)
     problems.check()
 
 
@@ -59,7 +59,7 @@ def test_steady_stream(plugin: Any) -> None:
         plugin.ok(ticket, name)
         if not outstanding:
             break
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("CON-03", features=("concurrent",))
@@ -88,13 +88,13 @@ def test_mixed_operations(plugin: Any) -> None:
 def test_large_requests(plugin: Any) -> None:
     """Large requests made at the same time, to a host that is slow to read, do not interleave."""
     size = int(300_000 * plugin.scale)
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.wire.hold(True)
     texts = {f"s{number}": large(f"s{number}", size + number) for number in range(12)}
     tickets = [plugin.call(text, name=name, background=True) for name, text in texts.items()]
     small = [plugin.call(number, name=f"small{number}", background=True) for number in range(12)]
     plugin.being_written(tickets[0])
-    plugin.holds(lambda: True, 0.1)  # the others wait behind it
+    plugin.stays(lambda: True, 0.1)  # the others wait behind it
     plugin.wire.hold(False)
     requests = plugin.requests([*tickets, *small])
     problems = Problems()
@@ -103,7 +103,7 @@ def test_large_requests(plugin: Any) -> None:
             name = request["name"]
             meant: str | int = texts[name] if name in texts else int(name.removeprefix("small"))
             if request.get("args") != [meant]:
-                raise Fault("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
+                raise Failure("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
             plugin.reply(request, reply=[name])
             plugin.ok(ticket, name)
     problems.check()
@@ -113,14 +113,14 @@ def test_large_requests(plugin: Any) -> None:
 def test_slow_reader(plugin: Any) -> None:
     """A request larger than the pipe, to a host that is slow to begin reading, arrives whole, and so does its reply."""
     text = large("slow", int(4_000_000 * plugin.scale))
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.wire.hold(True)
     ticket = plugin.call(text)
     plugin.being_written(ticket)
     plugin.wire.hold(False)
     request = plugin.serve(ticket, text)
     if request.get("args") != [text]:
-        raise Fault("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
+        raise Failure("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
     plugin.ok(ticket, text)
 
 
@@ -128,7 +128,7 @@ def test_slow_reader(plugin: Any) -> None:
 def test_reply_to_nobody_meanwhile(plugin: Any) -> None:
     """While a large request is on its way, a large reply that nobody waits for comes in the other direction."""
     text = large("both ways", int(4_000_000 * plugin.scale))
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.wire.hold(True)
     ticket = plugin.call(text)
     plugin.send(b'{"sequence":18446744073709551615,"reply":["%s"]}\n' % (b"x" * len(text)), wait=False)
@@ -136,16 +136,16 @@ def test_reply_to_nobody_meanwhile(plugin: Any) -> None:
     plugin.wire.hold(False)
     request = plugin.serve(ticket, "read")
     if request.get("args") != [text]:
-        raise Fault("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
+        raise Failure("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
     plugin.ok(ticket, "read")
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("CON-05", features=("concurrent",))
 def test_both_ways(plugin: Any) -> None:
     """While a large request is on its way, the large reply to another call comes in the other direction."""
     text = large("both ways", int(4_000_000 * plugin.scale))
-    plugin.goes_on()
+    plugin.assert_alive()
     for _ in range(2):
         waiting = plugin.call(name="waiting", background=True)
         request = plugin.request(waiting)
@@ -153,12 +153,12 @@ def test_both_ways(plugin: Any) -> None:
         ticket = plugin.call(text, name="large", background=True)
         plugin.being_written(ticket)
         plugin.wire.put(b'{"sequence":%d,"reply":["%s"]}\n' % (request["sequence"], text.encode()))
-        plugin.holds(lambda: not plugin.wire.written, 0.2)  # it reads nothing as long as it can write, but not for ever
+        plugin.stays(lambda: not plugin.wire.written, 0.2)  # it reads nothing as long as it can write, but not for ever
         plugin.wire.hold(False)
         plugin.ok(waiting, text)
         request = plugin.request()
         if request.get("args") != [text]:
-            raise Fault("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
+            raise Failure("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
         plugin.reply(request, reply=["read"])
         plugin.ok(ticket, "read")
 

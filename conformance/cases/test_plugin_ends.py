@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import case
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 OPS = ("hasNamespace", "getManifest", "listServices")
 
@@ -26,7 +26,7 @@ def is_over(plugin: Any, why: str) -> None:
 @case("END-01")
 def test_pending_call(plugin: Any) -> None:
     """At end of file the pending call fails."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     plugin.request(ticket)
     plugin.wire.close(read=False)
@@ -36,7 +36,7 @@ def test_pending_call(plugin: Any) -> None:
 @case("END-01", each={op: (op, None) for op in OPS})
 def test_pending_lookup(plugin: Any, each: tuple[str, None]) -> None:
     """At end of file the pending lookup fails: it is neither false nor empty nor null."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.start(each[0], namespace="n")
     plugin.request(ticket)
     plugin.wire.close(read=False)
@@ -46,7 +46,7 @@ def test_pending_lookup(plugin: Any, each: tuple[str, None]) -> None:
 @case("END-01", features=("concurrent",))
 def test_every_pending_call(plugin: Any) -> None:
     """At end of file every pending call and lookup fails."""
-    plugin.goes_on()
+    plugin.assert_alive()
     tickets = [plugin.call(name=f"s{number}", background=True) for number in range(16)]
     tickets += [plugin.start(op, namespace="n", background=True) for op in OPS]
     plugin.requests(tickets)
@@ -58,7 +58,7 @@ def test_every_pending_call(plugin: Any) -> None:
 @case("END-01")
 def test_host_gone(plugin: Any) -> None:
     """When the host closes both directions at once, as by its death, the pending call fails."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     plugin.request(ticket)
     hang_up(plugin)
@@ -68,7 +68,7 @@ def test_host_gone(plugin: Any) -> None:
 @case("END-01", features=("concurrent",))
 def test_answered_then_end(plugin: Any) -> None:
     """A reply right before end of file reaches its call; the call that got none fails."""
-    plugin.goes_on()
+    plugin.assert_alive()
     tickets = [plugin.call(name=name, background=True) for name in ("answered", "unanswered")]
     requests = plugin.requests(tickets)
     plugin.reply(requests[0], reply=["answer"], tail=b"")
@@ -87,7 +87,7 @@ def test_before_first_call(plugin: Any) -> None:
 @case("END-02")
 def test_between_calls(plugin: Any) -> None:
     """When the host ends the connection between calls, all later calls fail."""
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.wire.close(read=False)
     is_over(plugin, "end of file between calls")
 
@@ -95,7 +95,7 @@ def test_between_calls(plugin: Any) -> None:
 @case("END-02")
 def test_after_failed_call(plugin: Any) -> None:
     """After end of file has made a pending call fail, all later calls fail as well."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     plugin.request(ticket)
     plugin.wire.close(read=False)
@@ -106,7 +106,7 @@ def test_after_failed_call(plugin: Any) -> None:
 @case("END-02")
 def test_after_host_gone(plugin: Any) -> None:
     """When the host has closed both directions between calls, all later calls fail."""
-    plugin.goes_on()
+    plugin.assert_alive()
     hang_up(plugin)
     is_over(plugin, "the host's going")
 
@@ -114,7 +114,7 @@ def test_after_host_gone(plugin: Any) -> None:
 @case("END-02", features=("concurrent",))
 def test_many_at_once_afterwards(plugin: Any) -> None:
     """Concurrent calls after the end all fail, each with an outcome of its own."""
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.wire.close(read=False)
     for ticket in [plugin.call(name=f"s{number}", background=True) for number in range(16)]:
         plugin.failed(ticket, why="a call after end of file")
@@ -123,7 +123,7 @@ def test_many_at_once_afterwards(plugin: Any) -> None:
 @case("END-03")
 def test_broken_pipe(plugin: Any) -> None:
     """A call to a host that has closed its reading end fails; the process lives on and exits in its own way."""
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.wire.close(write=False)
     plugin.failed(plugin.call("x"), why="a call that the host cannot read any more")
     plugin.failed(plugin.call("x" * 200_000), why="a large call that the host cannot read any more")
@@ -134,12 +134,12 @@ def test_broken_pipe(plugin: Any) -> None:
 @case("END-03")
 def test_broken_pipe_while_writing(plugin: Any) -> None:
     """A call that is being written when the host closes its reading end fails; the process lives on."""
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.wire.hold(True)
     ticket = plugin.call("x" * 3_000_000)
     plugin.being_written(ticket)
     if plugin.arrived(ticket):
-        raise Fault("a call ended that the host has not read", seen=repr(plugin.outcome(ticket)))
+        raise Failure("a call ended that the host has not read", seen=repr(plugin.outcome(ticket)))
     plugin.wire.close(write=False)
     plugin.failed(ticket, why="a call that the host stopped reading in its middle")
     plugin.value(plugin.start("hosted"), True)
@@ -149,7 +149,7 @@ def test_broken_pipe_while_writing(plugin: Any) -> None:
 @case("END-03", features=("concurrent",))
 def test_broken_pipe_beside_pending(plugin: Any) -> None:
     """A call to a host that no longer reads fails also while another call is waiting for its reply."""
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.requests([plugin.call(name="waiting", background=True)])
     plugin.wire.close(write=False)
     plugin.failed(plugin.call(name="unreadable", background=True), why="a call that the host cannot read any more")
@@ -169,21 +169,21 @@ def test_broken_pipe_beside_pending(plugin: Any) -> None:
 )
 def test_truncated(plugin: Any, each: bytes) -> None:
     """End of file in the middle of a reply makes the pending call and later ones fail."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     sequence = plugin.request(ticket)["sequence"]
     plugin.send(each.replace(b"%d", b"%d" % sequence))
     plugin.wire.close(read=False)
     text = plugin.failed(ticket, why="end of file in the middle of the reply")
     if text == "no":
-        raise Fault("the error of a reply that never ended was taken for true", expected="an error of the connection")
+        raise Failure("the error of a reply that never ended was taken for true", expected="an error of the connection")
     is_over(plugin, "end of file in the middle of a reply")
 
 
 @case("END-04", features=("concurrent",))
 def test_truncated_beside_pending(plugin: Any) -> None:
     """End of file in the middle of one reply makes every pending call fail."""
-    plugin.goes_on()
+    plugin.assert_alive()
     tickets = [plugin.call(name=f"s{number}", background=True) for number in range(5)]
     requests = plugin.requests(tickets)
     plugin.send(b'{"sequence":%d,"reply":["no"]' % requests[2]["sequence"])
@@ -198,7 +198,7 @@ def test_reason(start_plugin: Any) -> None:
     texts: list[list[str]] = []
     for ends in (False, True):
         plugin = start_plugin()
-        plugin.goes_on()
+        plugin.assert_alive()
         ticket = plugin.call()
         plugin.request(ticket)
         if ends:
@@ -210,7 +210,7 @@ def test_reason(start_plugin: Any) -> None:
         texts.append([plugin.failed(ticket, why=why) for ticket in tickets])
     for which, malformed, ended in zip(("the pending call", "the next call", "a later call"), *texts, strict=True):
         if malformed == ended or not malformed or not ended:
-            raise Fault(
+            raise Failure(
                 f"the error of {which} does not tell why the connection ended",
                 expected="one text for end of file and another for a malformed message",
                 seen=f"{ended!r} for end of file, {malformed!r} for a malformed message",
@@ -220,7 +220,7 @@ def test_reason(start_plugin: Any) -> None:
 @case("END-14")
 def test_exit_connected(plugin: Any) -> None:
     """With an open connection the process ends with its own status, and the host sees end of file."""
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.finish()
     plugin.eof()
 
@@ -228,7 +228,7 @@ def test_exit_connected(plugin: Any) -> None:
 @case("END-14", each={"success": (0,), "failure": (7,), "high": (255,)})
 def test_exit_status(plugin: Any, each: tuple[int]) -> None:
     """A plugin that exits by itself ends with its own status, and the host sees end of file."""
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.start("exit", code=each[0])
     plugin.ended(each[0], "its exit")
     plugin.eof()
@@ -237,7 +237,7 @@ def test_exit_status(plugin: Any, each: tuple[int]) -> None:
 @case("END-14", features=("concurrent",))
 def test_exit_while_pending(plugin: Any) -> None:
     """A plugin that exits while calls are pending is not held up by them."""
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.requests([plugin.call(name=f"s{number}", background=True) for number in range(3)])
     plugin.start("exit", code=3)
     plugin.ended(3, "its exit with calls pending")
@@ -247,7 +247,7 @@ def test_exit_while_pending(plugin: Any) -> None:
 @case("END-14", features=("concurrent",))
 def test_exit_while_writing(plugin: Any) -> None:
     """A plugin that exits while a large request waits for the host to read is not held up by it."""
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.wire.hold(True)
     plugin.being_written(plugin.call("x" * 3_000_000, background=True))
     plugin.start("exit", code=3)
@@ -262,7 +262,7 @@ def test_exit_after_end(plugin: Any, each: tuple[bool, bytes]) -> None:
     """After the connection has ended, or broken, the process ends with its own status."""
     used, last = each
     if used:
-        plugin.goes_on()
+        plugin.assert_alive()
     if last:
         plugin.send(last)
     plugin.wire.close()

@@ -6,7 +6,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.drive.problems import Problems
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 TEXTS = {
     "one word": "boom",
@@ -40,7 +40,7 @@ def expect(plugin: Any, ticket: Any, text: str) -> None:
     seen = plugin.failed(ticket, why=f"a reply with the error {text!r:.60}")
     if seen != text:
         at = next((i for i, (a, b) in enumerate(zip(seen, text, strict=False)) if a != b), min(len(seen), len(text)))
-        raise Fault(
+        raise Failure(
             "another error than was sent",
             expected=f"{text[:100]!r} ({len(text)} characters)",
             seen=f"{seen[:100]!r} ({len(seen)} characters; they differ at {at})",
@@ -66,7 +66,7 @@ def test_long_text(plugin: Any, each: str) -> None:
     ticket = plugin.call()
     plugin.reply(plugin.request(ticket), error=text)
     expect(plugin, ticket, text)
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("ERR-02")
@@ -76,7 +76,7 @@ def test_empty_text(plugin: Any) -> None:
         ticket = plugin.call(results=results)
         plugin.reply(plugin.request(ticket), error="", **keys)
         expect(plugin, ticket, "")
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("ERR-03")

@@ -10,7 +10,7 @@ from conformance.drive.problems import Problems
 from conformance.oracle import strict
 from conformance.oracle.frames import FrameReader
 from conformance.oracle.values import difference
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 RICH = (
     '{"sequence":%d,"reply":["é€😀 ü","\\u00e9\\ud83d\\ude00\\n\\"\\\\}]","{[",-12.5e+3,1234567890,'
@@ -74,7 +74,7 @@ def test_bytewise(plugin: Any) -> None:
 @case("FRM-03")
 def test_split_at_every_byte(plugin: Any) -> None:
     """A reply in two pieces is the same reply, wherever it is cut: in a character, an escape, a number, a literal."""
-    plugin.goes_on()
+    plugin.assert_alive()
     cut, length = 1, 2
     while cut < length:
         ticket = plugin.call(results=RICH_TYPES)
@@ -99,7 +99,7 @@ def test_error_split_at_every_byte(plugin: Any) -> None:
         with problems.of(f"cut at byte {cut}"):
             text = plugin.failed(ticket, why="a reply with an error")
             if text != 'né € "x"':
-                raise Fault("another error than was sent", expected='né € "x"', seen=text)
+                raise Failure("another error than was sent", expected='né € "x"', seen=text)
         cut += 1
     problems.check()
 
@@ -126,7 +126,7 @@ def test_one_and_a_half(plugin: Any) -> None:
     plugin.send(one + two[:9])
     plugin.ok(tickets[0], "first")
     if plugin.arrived(tickets[1]):
-        raise Fault("a call was answered by the beginning of its reply", seen=repr(plugin.outcome(tickets[1])))
+        raise Failure("a call was answered by the beginning of its reply", seen=repr(plugin.outcome(tickets[1])))
     plugin.send(two[9:])
     plugin.ok(tickets[1], "second")
 
@@ -200,7 +200,7 @@ def test_brackets_in_errors(plugin: Any) -> None:
             plugin.reply(plugin.request(ticket), error=text)
             seen = plugin.failed(ticket, why="a reply with an error")
             if seen != text:
-                raise Fault("another error than was sent", expected=repr(text), seen=repr(seen))
+                raise Failure("another error than was sent", expected=repr(text), seen=repr(seen))
     problems.check()
 
 
@@ -224,14 +224,14 @@ def test_strict_json(plugin: Any) -> None:
             plugin.outcome(ticket)
             problem = difference("any", [value], request.get("args"), "args")
             if problem:
-                raise Fault("another argument than was given", seen=problem)
+                raise Failure("another argument than was given", seen=problem)
     problems.check()
 
 
 @case("FRM-07")
 def test_number_beyond_floats(plugin: Any) -> None:
     """A number too large for a float64 is refused, or sent with its digits, but never as a token that is not JSON."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call(Written("1e999"))
     plugin.wait(lambda: bool(plugin.wire.frames) or plugin.arrived(ticket), "a request, or the failure of the call")
     if plugin.wire.frames:
@@ -239,7 +239,7 @@ def test_number_beyond_floats(plugin: Any) -> None:
         plugin.outcome(ticket)
     else:
         plugin.failed(ticket, why="an argument that JSON cannot carry", or_panic=True)
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 KEYS = {
@@ -276,7 +276,7 @@ def test_escaped_error_key(plugin: Any) -> None:
     plugin.send(b'{"sequence":%d,"\\u0065rror":"boom","reply":["no"]}\n' % sequence)
     text = plugin.failed(ticket, why="an `error` key with an escape")
     if text != "boom":
-        raise Fault("another error than was sent", expected="boom", seen=text)
+        raise Failure("another error than was sent", expected="boom", seen=text)
 
 
 @case(
@@ -292,7 +292,7 @@ def test_duplicate_keys(plugin: Any, each: str) -> None:
     ticket = plugin.call()
     plugin.send((each % plugin.request(ticket)["sequence"]).encode() + b"\n")
     plugin.ok(ticket, "right")
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("FRM-11")
@@ -318,7 +318,7 @@ def test_non_ascii(plugin: Any) -> None:
                 plugin.send(f'{{"sequence":{sequence},"error":"{written}"}}\n'.encode())
                 seen = plugin.failed(ticket, why="a reply with an error")
                 if seen != text:
-                    raise Fault("another error than was sent", expected=repr(text), seen=repr(seen))
+                    raise Failure("another error than was sent", expected=repr(text), seen=repr(seen))
     problems.check()
 
 
@@ -333,7 +333,7 @@ def test_line_feed_after_each(plugin: Any) -> None:
     def written() -> bytes:
         return b"".join(crossing.data for crossing in plugin.wire.log if crossing.direction == "<")
 
-    plugin.holds(lambda: not written().endswith(b"\n"), 0.2)  # the last line feed may be a write of its own
+    plugin.stays(lambda: not written().endswith(b"\n"), 0.2)  # the last line feed may be a write of its own
     reader, gaps = FrameReader(), [b""]
     for byte in written():
         ends = bool(reader.feed(bytes([byte])))
@@ -342,7 +342,7 @@ def test_line_feed_after_each(plugin: Any) -> None:
         elif not reader.in_message:
             gaps[-1] += bytes([byte])
     if gaps != [b"", b"\n", b"\n", b"\n"]:
-        raise Fault(
+        raise Failure(
             "messages that do not end with one line feed",
             expected="one line feed behind each of 3 messages",
             seen=f"before the first {gaps[0]!r}, behind each {gaps[1:]!r}",

@@ -13,11 +13,20 @@ from conformance.drive.plugin import PluginSession
 from conformance.fuzz import values
 from conformance.fuzz.batches import AT_ONCE, Batch, Typed, batches, enclosed, plans
 from conformance.fuzz.engine import Fuzz
-from conformance.fuzz.styles import DAMAGE, PLACE, Cuts, Damage, Talk, in_pieces, in_place, talks
-from conformance.fuzz.traffic import by_number, exchange, windows
+from conformance.fuzz.json_formatting import (
+    DAMAGE,
+    PLACE,
+    Cuts,
+    Damage,
+    MessageSession,
+    in_pieces,
+    in_place,
+    message_sessions,
+)
+from conformance.fuzz.pipelining import by_number, exchange, windows
 from conformance.oracle import strict
 from conformance.oracle.values import SCALARS, Type, difference
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 
 def declared(fuzz: Fuzz) -> tuple[str, ...]:
@@ -29,11 +38,11 @@ def judge_args(request: dict[str, Any], meant: list[tuple[Type, Any]]) -> None:
     """The arguments of a request are the values that were given, by type."""
     args = request.get("args")
     if not isinstance(args, list) or len(args) != len(meant):
-        raise Fault("the args of a call", expected=repr([value for _, value in meant]), seen=repr(args))
+        raise Failure("the args of a call", expected=repr([value for _, value in meant]), seen=repr(args))
     for index, ((of, want), got) in enumerate(zip(meant, args, strict=True)):
         problem = difference(of, want, got, f"argument {index}")
         if problem:
-            raise Fault("another argument on the wire than was given", expected=repr(want)[:300], seen=problem)
+            raise Failure("another argument on the wire than was given", expected=repr(want)[:300], seen=problem)
 
 
 def concurrent(plugin: PluginSession) -> bool:
@@ -72,9 +81,9 @@ def test_values(fuzz_plugin: Fuzz) -> None:
     fuzz_plugin.check(st.tuples(AT_ONCE, batches(values.types(names), names)), run)
 
 
-def replies_of(talk: Talk) -> list[bytes]:
-    """The replies of a talk, as many bytes whatever their sequence: cuts fall into the same places on every process."""
-    return talk.written(lambda value: {"sequence": PLACE, "reply": [value]})
+def replies_of(message_session: MessageSession) -> list[bytes]:
+    """The replies of a session, equally long whatever their sequence, so that cuts fall into the same places."""
+    return message_session.written(lambda value: {"sequence": PLACE, "reply": [value]})
 
 
 REALLY_CUT = 12
@@ -99,30 +108,30 @@ def cut_and_sent(plugin: PluginSession, replies: list[bytes], cuts: Sequence[Cut
 def test_framing(fuzz_plugin: Fuzz) -> None:
     """Replies in any spacing, order of keys and escapes, cut at any bytes and joined, mean the same."""
 
-    def one_by_one(plugin: PluginSession, talk: Talk) -> None:
-        tickets = [plugin.call() for _ in talk.turns()]
-        for number, (ticket, written) in enumerate(zip(tickets, replies_of(talk), strict=True)):
+    def one_by_one(plugin: PluginSession, message_session: MessageSession) -> None:
+        tickets = [plugin.call() for _ in message_session.turns()]
+        for number, (ticket, written) in enumerate(zip(tickets, replies_of(message_session), strict=True)):
             reply = in_place(written, plugin.request(ticket)["sequence"])
-            way = talk.cuts[number % len(talk.cuts)]
-            cut_and_sent(plugin, [reply], [way] if number < REALLY_CUT else [[]])
-        for ticket, (value, _) in zip(tickets, talk.turns(), strict=True):
+            transport = message_session.cuts[number % len(message_session.cuts)]
+            cut_and_sent(plugin, [reply], [transport] if number < REALLY_CUT else [[]])
+        for ticket, (value, _) in zip(tickets, message_session.turns(), strict=True):
             plugin.ok(ticket, value)
 
-    def at_once(plugin: PluginSession, talk: Talk) -> None:
-        for window in windows(list(zip(replies_of(talk), talk.turns(), strict=True))):
+    def at_once(plugin: PluginSession, message_session: MessageSession) -> None:
+        for window in windows(list(zip(replies_of(message_session), message_session.turns(), strict=True))):
             tickets = [plugin.call(number, background=True) for number in range(len(window))]
             requests = by_number(plugin, len(window))
             stream = [in_place(written, requests[n]["sequence"]) for n, (written, _) in enumerate(window)]
-            cut_and_sent(plugin, stream, talk.cuts)
+            cut_and_sent(plugin, stream, message_session.cuts)
             for ticket, (_, (value, _)) in zip(tickets, window, strict=True):
                 plugin.ok(ticket, value)
 
-    def run(plugin: PluginSession, example: tuple[bool, Talk]) -> int:
-        background, talk = example
-        (at_once if background and concurrent(plugin) else one_by_one)(plugin, talk)
-        return len(talk.turns())
+    def run(plugin: PluginSession, example: tuple[bool, MessageSession]) -> int:
+        background, message_session = example
+        (at_once if background and concurrent(plugin) else one_by_one)(plugin, message_session)
+        return len(message_session.turns())
 
-    fuzz_plugin.check(st.tuples(AT_ONCE, talks(64)), run)
+    fuzz_plugin.check(st.tuples(AT_ONCE, message_sessions(64)), run)
 
 
 ANSWERS = ("error", "both", "result")
@@ -153,7 +162,7 @@ def test_errors(fuzz_plugin: Fuzz) -> None:
                 return
             came = plugin.failed(ticket, why="the reply carries an error")
             if came != text:
-                raise Fault("another error text than was sent", expected=repr(text), seen=repr(came))
+                raise Failure("another error text than was sent", expected=repr(text), seen=repr(came))
 
         exchange(plugin, calls, give, answer, judge, background=True)
         return len(calls)
@@ -199,7 +208,7 @@ def test_mismatch(fuzz_plugin: Fuzz) -> None:
             plugin.failed(ticket, why=f"{call[1]!r} is not one result of type {call[0]}"[:300])
 
         exchange(plugin, calls, give, answer, judge, background=background and concurrent(plugin))
-        plugin.goes_on()
+        plugin.assert_alive()
         return len(calls) + 1
 
     fuzz_plugin.check(st.tuples(AT_ONCE, plans(64), st.lists(one, min_size=1, max_size=12)), run)
@@ -209,13 +218,13 @@ def test_mismatch(fuzz_plugin: Fuzz) -> None:
 def test_hostile_bytes(fuzz_plugin: Fuzz) -> None:
     """Damaged replies, then end of file: replies before the damage arrive, every call ends, the process lives on."""
 
-    def run(plugin: PluginSession, example: tuple[Talk, Damage]) -> int:
-        talk, damage = example
+    def run(plugin: PluginSession, example: tuple[MessageSession, Damage]) -> int:
+        message_session, damage = example
         background = concurrent(plugin)
-        turns = talk.turns() if background else talk.turns()[:1]
+        turns = message_session.turns() if background else message_session.turns()[:1]
         tickets = [plugin.call(i, background=background) for i in range(len(turns))]
         requests = {request["args"][0]: request for request in (plugin.request() for _ in tickets)}
-        written = replies_of(talk)[: len(turns)]
+        written = replies_of(message_session)[: len(turns)]
         replies = [in_place(reply, requests[i]["sequence"]) for i, reply in enumerate(written)]
         damaged, at = damage.apply(b"".join(replies))
         plugin.send(damaged)
@@ -231,4 +240,4 @@ def test_hostile_bytes(fuzz_plugin: Fuzz) -> None:
         plugin.finish()
         return len(turns) + 1
 
-    fuzz_plugin.check(st.tuples(talks(12), DAMAGE), run, fresh=True)
+    fuzz_plugin.check(st.tuples(message_sessions(12), DAMAGE), run, fresh=True)

@@ -10,7 +10,7 @@ from conformance.drive.control import Ticket, Written
 from conformance.drive.problems import Problems
 from conformance.oracle import strict
 from conformance.oracle.values import difference
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 MEBIBYTE = 1 << 20
 
@@ -27,9 +27,9 @@ def same(meant: str, came: Any, what: str) -> None:
     if came == meant:
         return
     if not isinstance(came, str):
-        raise Fault(f"{what} is no text", seen=repr(came)[:200])
+        raise Failure(f"{what} is no text", seen=repr(came)[:200])
     at = next((i for i, (a, b) in enumerate(zip(meant, came, strict=False)) if a != b), min(len(meant), len(came)))
-    raise Fault(
+    raise Failure(
         f"{what} was changed",
         expected=f"{len(meant)} characters, {meant[at : at + 40]!r} at {at}",
         seen=f"{len(came)} characters, {came[at : at + 40]!r} at {at}",
@@ -39,28 +39,28 @@ def same(meant: str, came: Any, what: str) -> None:
 @case("LIM-01")
 def test_large_argument(plugin: Any) -> None:
     """A request of 64 MiB arrives unchanged."""
-    plugin.patience *= 6
+    plugin.timeout *= 6
     text = counted(int(64 * MEBIBYTE * plugin.scale))
     ticket = plugin.call(text, params=(plugin.text,))
     request = plugin.serve(ticket, "read")
     args = request.get("args")
     same(text, args[0] if isinstance(args, list) and len(args) == 1 else args, "the argument")
     plugin.ok(ticket, "read")
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("LIM-01")
 def test_large_result(plugin: Any) -> None:
     """A reply of 64 MiB is taken unchanged."""
-    plugin.patience *= 6
+    plugin.timeout *= 6
     text = counted(int(64 * MEBIBYTE * plugin.scale))
     ticket = plugin.call(results=(plugin.text,))
     plugin.reply(plugin.request(ticket), reply=[text])
     result = plugin.outcome(ticket)
     if result.kind != "ok":
-        raise Fault("a call with a large result failed", seen=f"{result.kind}: {result.value}"[:300])
+        raise Failure("a call with a large result failed", seen=f"{result.kind}: {result.value}"[:300])
     same(text, result.value[0] if len(result.value) == 1 else result.value, "the result")
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 def time_of_result(plugin: Any, value: bytes) -> float:
@@ -90,7 +90,7 @@ LINEAR = 24
 )
 def test_linear(plugin: Any, each: Callable[[int], bytes]) -> None:
     """A reply of eight times the size takes about eight times as much CPU time, not sixty-four, where it takes any."""
-    plugin.patience *= 6
+    plugin.timeout *= 6
     size = int(4 * MEBIBYTE * plugin.scale)
     if time_of_result(plugin, each(size)) < 0.5:
         return  # too little to tell the cost from the noise, and little enough
@@ -101,7 +101,7 @@ def test_linear(plugin: Any, each: Callable[[int], bytes]) -> None:
             return
         fewest = [min(fewest[0], time_of_result(plugin, small)), min(fewest[1], time_of_result(plugin, large))]
     if fewest[1] > LINEAR * fewest[0]:
-        raise Fault(
+        raise Failure(
             "the cost of a reply grows faster than its size",
             expected=f"about 8 and at most {LINEAR} times the {fewest[0]:.3f} s of a reply of an eighth of its size",
             seen=f"{fewest[1]:.3f} s ({fewest[1] / fewest[0]:.0f} times)",
@@ -136,7 +136,7 @@ def pass_nested(plugin: Any, depth: int) -> None:
                 plugin.ok(ticket)
                 problem = difference("any", [meant], request.get("args"), "args")
                 if problem:
-                    raise Fault("another argument on the wire than was given", seen=problem[-300:])
+                    raise Failure("another argument on the wire than was given", seen=problem[-300:])
             with problems.of(f"a result of type {of}: {depth} levels of {kind}"):
                 ticket = plugin.call(results=(of,))
                 sequence = plugin.request(ticket)["sequence"]
@@ -148,7 +148,7 @@ def pass_nested(plugin: Any, depth: int) -> None:
         text = nested(depth)["arrays and objects"]
         plugin.send(f'{{"sequence":{sequence},"reply":{text}}}\n'.encode())
         plugin.value(ticket, strict.loads(text))
-    plugin.goes_on()
+    plugin.assert_alive()
     problems.check()
 
 
@@ -171,7 +171,7 @@ def deep_outcome(plugin: Any, ticket: Ticket, opening: bytes) -> None:
     """The outcome of a call with a very deep result: an error, or the whole value."""
     result = plugin.outcome(ticket, why=f"a value of {DEEP} levels")
     if result.kind == "ok" and result.line.count(opening) < DEEP:
-        raise Fault(
+        raise Failure(
             "a value of 100,000 levels was cut",
             expected="an error, or the whole value",
             seen=f"{result.line.count(opening)} levels",
@@ -182,7 +182,7 @@ def deep_outcome(plugin: Any, ticket: Ticket, opening: bytes) -> None:
 def test_very_deep_result(plugin: Any, each: tuple[bytes, bytes]) -> None:
     """A result of 100,000 levels is an error, or passes whole; the plugin neither hangs nor crashes."""
     opening, closing = each
-    plugin.goes_on()
+    plugin.assert_alive()
     value = opening * DEEP + closing + closing[-1:] * (DEEP - 1)
     for of in ("any", "raw"):
         if plugin.role.takes(of):
@@ -198,7 +198,7 @@ def test_very_deep_result(plugin: Any, each: tuple[bytes, bytes]) -> None:
 @case("LIM-05")
 def test_very_deep_unknown_key(plugin: Any) -> None:
     """A reply with 100,000 levels under a key that nobody knows is taken without them, or is an error."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     sequence = plugin.request(ticket)["sequence"]
     plugin.send(b'{"unknown":%s,"sequence":%d,"reply":["right"]}\n' % (b"[" * DEEP + b"]" * DEEP, sequence))
@@ -211,7 +211,7 @@ def test_very_deep_unknown_key(plugin: Any) -> None:
 @case("LIM-05")
 def test_very_deep_and_never_closed(plugin: Any) -> None:
     """100,000 brackets that are never closed, and end of file behind them, are an error."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     sequence = plugin.request(ticket)["sequence"]
     plugin.send(b'{"sequence":%d,"reply":%s' % (sequence, b"[" * DEEP))
@@ -223,13 +223,13 @@ def test_very_deep_and_never_closed(plugin: Any) -> None:
 @case("LIM-05")
 def test_very_deep_argument(plugin: Any) -> None:
     """An argument of 100,000 levels is an error of the call, or passes whole; the plugin neither hangs nor crashes."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call(Written("[" * DEEP + "]" * DEEP), results=())
     plugin.wait(lambda: bool(plugin.wire.frames) or plugin.arrived(ticket), "a request, or the failure of the call")
     if plugin.wire.frames:
         frame = plugin.raw_request(ticket)
         if frame.count(b"[") < DEEP:
-            raise Fault("an argument of 100,000 levels was cut", seen=f"{frame.count(b'[')} levels")
+            raise Failure("an argument of 100,000 levels was cut", seen=f"{frame.count(b'[')} levels")
         return
     plugin.failed(ticket, why="an argument of 100,000 levels", or_panic=True)
-    plugin.goes_on()
+    plugin.assert_alive()

@@ -6,7 +6,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.oracle import strict
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 MALFORMED: dict[str, bytes] = {
     # no JSON at all
@@ -96,7 +96,7 @@ def is_over(plugin: Any, why: str) -> None:
 @case("MAL-01", each=MALFORMED)
 def test_pending_call(plugin: Any, each: bytes) -> None:
     """A malformed reply makes the pending call and all later ones fail."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     data = fill(each, plugin.request(ticket)["sequence"])
     plugin.send(data)
@@ -108,7 +108,7 @@ def test_pending_call(plugin: Any, each: bytes) -> None:
 def test_pending_lookup(plugin: Any, each: tuple[str, bytes]) -> None:
     """A malformed reply to a lookup makes it and everything later fail."""
     op, template = each
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.start(op, namespace="n")
     data = fill(template, plugin.request(ticket)["sequence"])
     plugin.send(data)
@@ -119,7 +119,7 @@ def test_pending_lookup(plugin: Any, each: tuple[str, bytes]) -> None:
 @case("MAL-01", types=("raw",))
 def test_inside_raw(plugin: Any) -> None:
     """A malformed value never passes as a raw result."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call(results=("raw",))
     plugin.send(b'{"sequence":%d,"reply":[{"a":[1,02]}]}\n' % plugin.request(ticket)["sequence"])
     plugin.failed(ticket, why="a raw result that is not JSON")
@@ -129,7 +129,7 @@ def test_inside_raw(plugin: Any) -> None:
 @case("MAL-01", features=("concurrent",))
 def test_every_pending_call(plugin: Any) -> None:
     """A malformed message makes every pending call and lookup fail."""
-    plugin.goes_on()
+    plugin.assert_alive()
     tickets = [plugin.call(name=f"s{number}", background=True) for number in range(8)]
     tickets += [plugin.start(op, namespace="n", background=True) for op in ("hasNamespace", "listServices")]
     plugin.requests(tickets)
@@ -142,7 +142,7 @@ def test_every_pending_call(plugin: Any) -> None:
 @case("MAL-01")
 def test_nothing_pending(plugin: Any) -> None:
     """A malformed message that comes while no call is pending makes all later calls fail."""
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.send(b"{bad}\n")
     is_over(plugin, "a malformed message between calls")
 
@@ -157,7 +157,7 @@ def test_first_message(plugin: Any) -> None:
 @case("MAL-01")
 def test_well_formed_afterwards(plugin: Any) -> None:
     """After a malformed message a well-formed reply to the same call is no success any more."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     sequence = plugin.request(ticket)["sequence"]
     plugin.send(b'{"sequence":%d,"reply":["no"],}\n' % sequence + strict.dumps({"sequence": sequence, "reply": [1]}))
@@ -168,7 +168,7 @@ def test_well_formed_afterwards(plugin: Any) -> None:
 @case("MAL-01")
 def test_process_lives(plugin: Any) -> None:
     """The plugin's process outlives a malformed reply and ends in its own way."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     plugin.request(ticket)
     plugin.send(b"{bad}\n")
@@ -186,7 +186,7 @@ def test_process_lives(plugin: Any) -> None:
 )
 def test_host_sees_end(plugin: Any, each: bytes) -> None:
     """After a malformed reply to a pending call the host sees end of file, with the plugin still alive."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     plugin.send(fill(each, plugin.request(ticket)["sequence"]))
     plugin.failed(ticket, why="a malformed reply")
@@ -197,7 +197,7 @@ def test_host_sees_end(plugin: Any, each: bytes) -> None:
 @case("MAL-05")
 def test_good_before_bad(plugin: Any) -> None:
     """A complete reply still reaches its caller when a malformed message follows in the same write."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     plugin.send(strict.dumps({"sequence": plugin.request(ticket)["sequence"], "reply": ["good"]}) + b"\n{bad}\n")
     plugin.ok(ticket, "good")
@@ -206,7 +206,7 @@ def test_good_before_bad(plugin: Any) -> None:
 @case("MAL-05", features=("concurrent",))
 def test_several_good_before_bad(plugin: Any) -> None:
     """Of several calls those whose replies came before the malformed message succeed, and the others fail."""
-    plugin.goes_on()
+    plugin.assert_alive()
     tickets = [plugin.call(name=f"s{number}", background=True) for number in range(6)]
     requests = plugin.requests(tickets)
     good = [strict.dumps({"sequence": request["sequence"], "reply": [request["name"]]}) for request in requests[:4]]
@@ -221,10 +221,10 @@ def test_several_good_before_bad(plugin: Any) -> None:
 @case("MAL-05")
 def test_good_error_before_bad(plugin: Any) -> None:
     """A complete reply with an error before a malformed message is reported with its own text."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     sequence = plugin.request(ticket)["sequence"]
     plugin.send(strict.dumps({"sequence": sequence, "error": "its own"}) + b"\n{bad}\n")
     text = plugin.failed(ticket, why="a reply with an error")
     if text != "its own":
-        raise Fault("the error of a complete reply is lost", expected="its own", seen=text)
+        raise Failure("the error of a complete reply is lost", expected="its own", seen=text)

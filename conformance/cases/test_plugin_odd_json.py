@@ -9,10 +9,10 @@ from conformance.drive.control import Ticket
 from conformance.drive.plugin import PluginSession
 from conformance.fuzz.batches import plans
 from conformance.fuzz.engine import Fuzz
-from conformance.fuzz.odd import ODDS, lone_surrogate, repeats_a_key
 from conformance.fuzz.prototypes import UNMARSHALABLE, Prototypes, prototypes
+from conformance.fuzz.unusual_json import UNUSUAL_HANDFULS, lone_surrogate, repeats_a_key
 from conformance.oracle.values import SCALARS, Type, type_name
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 
 @case("FUZ-07", generated=True)
@@ -34,13 +34,15 @@ def test_odd_replies(fuzz_plugin: Fuzz) -> None:
             plugin.outcome(ticket, why=f"a reply with {text[:60]}")
             if not plugin.survives():
                 if not lone_surrogate(text):
-                    raise Fault("legal JSON ended the connection", expected="an outcome of that call", seen=text[:200])
+                    raise Failure(
+                        "legal JSON ended the connection", expected="an outcome of that call", seen=text[:200]
+                    )
                 plugin.spent = True
                 plugin.finish()
                 break
         return 2 * len(plan)
 
-    fuzz_plugin.check(st.tuples(plans(16), ODDS), run)
+    fuzz_plugin.check(st.tuples(plans(16), UNUSUAL_HANDFULS), run)
 
 
 @case("FUZ-08", features=("prototypes",), generated=True)
@@ -56,7 +58,7 @@ def test_prototypes(fuzz_plugin: Fuzz) -> None:
         ]
         for ticket, (params, results) in zip(tickets, made, strict=True):
             judge(plugin, ticket, params, results)
-        plugin.goes_on()
+        plugin.assert_alive()
         return len(made) + 1
 
     fuzz_plugin.check(prototypes(declared), run)
@@ -68,7 +70,7 @@ def judge(plugin: PluginSession, ticket: Ticket, params: list[Type], results: li
     refused = any(UNMARSHALABLE in type_name(of) for of in (*params, *results))
     if refused is not (result.kind == "panic") or result.kind == "error":
         shown = f"({', '.join(map(type_name, params))}) -> ({', '.join(map(type_name, results))})"
-        raise Fault(
+        raise Failure(
             f"binding the prototype {shown}"[:300],
             expected="a refusal (panic)" if refused else "a consumer",
             seen=f"{result.kind}: {result.value}"[:300],

@@ -11,7 +11,7 @@ from conformance.drive.control import Written
 from conformance.drive.problems import Problems
 from conformance.oracle import strict
 from conformance.oracle.values import INTEGER_RANGES, Type, difference, type_name
-from conformance.outcomes import Fault, Unsupported
+from conformance.outcomes import Failure, Unsupported
 
 
 def refused_locally(plugin: Any, of: Type, value: Any) -> None:
@@ -22,14 +22,14 @@ def refused_locally(plugin: Any, of: Type, value: Any) -> None:
         request = plugin.request()
         plugin.reply(request, reply=[])
         plugin.outcome(ticket)
-        raise Fault("an argument that its type cannot carry was sent", seen=f"args {request.get('args')!r}"[:300])
+        raise Failure("an argument that its type cannot carry was sent", seen=f"args {request.get('args')!r}"[:300])
     plugin.failed(ticket, why="an argument that its type cannot carry", or_panic=True)
     plugin.quiet(0.002)
 
 
 def refuse_locally(plugin: Any, rows: Iterable[tuple[Type, Any]]) -> None:
     """All of these arguments must be refused, except those that the testee's language rules out before."""
-    plugin.goes_on()
+    plugin.assert_alive()
     problems, ruled_out, asked = Problems(), "", 0
     for of, value in rows:
         if not plugin.role.takes(of):
@@ -42,7 +42,7 @@ def refuse_locally(plugin: Any, rows: Iterable[tuple[Type, Any]]) -> None:
             ruled_out = reason.message
     if not asked:
         raise Unsupported(ruled_out or "the testee declares none of the types")
-    plugin.goes_on()
+    plugin.assert_alive()
     problems.check()
 
 
@@ -133,7 +133,7 @@ def test_no_unicode(start_plugin: Callable[[], Any], each: tuple[tuple[str, byte
     for what, written in each:
         if plugin is None:
             plugin = start_plugin()
-            plugin.goes_on()
+            plugin.assert_alive()
         with problems.of(what):
             ticket = plugin.call(results=(plugin.text,))
             sequence = plugin.request(ticket)["sequence"]
@@ -142,7 +142,7 @@ def test_no_unicode(start_plugin: Callable[[], Any], each: tuple[tuple[str, byte
             if result.kind == "ok":
                 text = result.value[0] if isinstance(result.value, list) and len(result.value) == 1 else None
                 if not isinstance(text, str) or not KEPT.fullmatch(text):
-                    raise Fault(
+                    raise Failure(
                         "text around an invalid character was changed",
                         expected="'a', the character or U+FFFD, 'z'",
                         seen=repr(result.value),
@@ -161,7 +161,7 @@ def test_no_unicode_in_errors(start_plugin: Callable[[], Any]) -> None:
     for what, written in (*SURROGATES, *NOT_UTF8):
         if plugin is None:
             plugin = start_plugin()
-            plugin.goes_on()
+            plugin.assert_alive()
         with problems.of(what):
             ticket = plugin.call()
             sequence = plugin.request(ticket)["sequence"]
@@ -175,7 +175,7 @@ def test_no_unicode_in_errors(start_plugin: Callable[[], Any]) -> None:
 @case("TYP-14")
 def test_surrogates_in_arguments(plugin: Any) -> None:
     """A lone surrogate in an argument is kept as an escape, replaced, or an error of the call; what is sent is JSON."""
-    plugin.goes_on()
+    plugin.assert_alive()
     of: Type = plugin.text
     problems = Problems()
     for what, written in SURROGATES:
@@ -190,8 +190,10 @@ def test_surrogates_in_arguments(plugin: Any) -> None:
             plugin.ok(ticket)
             (text,) = request["args"]
             if not KEPT.fullmatch(text):
-                raise Fault("text around an invalid character was changed", expected=written.decode(), seen=repr(text))
-    plugin.goes_on()
+                raise Failure(
+                    "text around an invalid character was changed", expected=written.decode(), seen=repr(text)
+                )
+    plugin.assert_alive()
     problems.check()
 
 
@@ -216,7 +218,7 @@ def test_like_messages(plugin: Any) -> None:
             plugin.ok(ticket, value)
             problem = difference("any", [value], request.get("args"), "args")
             if problem:
-                raise Fault("another argument on the wire than was given", seen=problem)
+                raise Failure("another argument on the wire than was given", seen=problem)
         with problems.of(f"the manifest {value!r}"):
             ticket = plugin.start("getManifest", namespace="n")
             plugin.reply(plugin.request(ticket), reply=value)
@@ -239,4 +241,4 @@ def test_typed_like_messages(plugin: Any) -> None:
     plugin.ok(ticket, value)
     problem = difference({"list": of}, [value], request.get("args"), "args")
     if problem:
-        raise Fault("another argument on the wire than was given", seen=problem)
+        raise Failure("another argument on the wire than was given", seen=problem)

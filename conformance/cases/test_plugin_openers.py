@@ -1,4 +1,4 @@
-"""What a plugin owes to the way in which it is connected, whatever goes over it."""
+"""What a plugin owes to the transport that it is connected by, whatever goes over it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 from urllib.parse import quote
 
 from conformance.case import case
-from conformance.drive import offers
+from conformance.drive import endpoints
 from conformance.drive.control import Ticket
-from conformance.drive.offers.sockets import NOBODY
-from conformance.drive.ways import KINDS
-from conformance.outcomes import Fault, NotRun
+from conformance.drive.endpoints.sockets import NOBODY
+from conformance.drive.transports import BINDS
+from conformance.outcomes import Failure, NotRun
 
 Start = Callable[..., Any]
 MEBIBYTE = 1 << 20
 SLACK = 4  # descriptors that a runtime may open for itself, once and whenever it likes
 BUSY = 0.05  # seconds of half a second: who looks all the time gets more, even of a busy machine
 INTERRUPTIONS = {"signals": ("SIGURG", "SIGWINCH"), "stop and continuation": ("SIGSTOP", "SIGCONT")}
-BUT_FIFO = tuple(kind for kind in KINDS if kind != "fifo")
+BUT_FIFO = tuple(kind for kind in BINDS if kind != "fifo")
 
 
 def text_of(size: float) -> str:
@@ -35,14 +35,14 @@ def interrupt(plugin: Any, signals: tuple[str, ...]) -> None:
     """Send signals to the plugin, with a moment after each."""
     for name in signals:
         plugin.child.send_signal(name)
-        plugin.holds(lambda: True, 0.005)
+        plugin.stays(lambda: True, 0.005)
 
 
 def is_request_of(plugin: Any, ticket: Ticket, text: str) -> None:
     """The request of a call with a large text must have come whole; it is answered."""
     request = plugin.serve(ticket, "read")
     if request.get("args") != [text]:
-        raise Fault("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
+        raise Failure("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
     plugin.ok(ticket, "read")
 
 
@@ -50,7 +50,7 @@ def is_request_of(plugin: Any, ticket: Ticket, text: str) -> None:
 def test_interrupted_while_writing(plugin: Any, each: tuple[str, ...]) -> None:
     """Signals before, and all through, the reading of a large request change nothing in it."""
     text = text_of(2 * MEBIBYTE * plugin.scale)
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.wire.hold(True)
     ticket = plugin.call(text)
     plugin.being_written(ticket)
@@ -64,14 +64,14 @@ def test_interrupted_while_writing(plugin: Any, each: tuple[str, ...]) -> None:
         interrupt(plugin, each)
     plugin.wire.hold(False)
     is_request_of(plugin, ticket, text)
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("OPN-01", each=INTERRUPTIONS)
 def test_interrupted_while_reading(plugin: Any, each: tuple[str, ...]) -> None:
     """Signals while the plugin waits for a large reply, and between its parts, change nothing in it."""
     text = text_of(MEBIBYTE * plugin.scale)
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     message = b'{"sequence":%d,"reply":["%s"]}\n' % (plugin.request(ticket)["sequence"], text.encode())
     interrupt(plugin, each)
@@ -80,20 +80,20 @@ def test_interrupted_while_reading(plugin: Any, each: tuple[str, ...]) -> None:
         plugin.send(message[at : at + part])
         interrupt(plugin, each)
     plugin.ok(ticket, text)
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
-def sip(plugin: Any, times: int) -> None:
+def slow_reads(plugin: Any, times: int) -> None:
     """Read a few kilobytes so many times, with a moment after each to fill what became free; then the rest."""
-    plugin.wire.sip(4093)
+    plugin.wire.slow_reads(4093)
     for number in range(times):
         if plugin.wire.frames:
             break
         before = plugin.wire.received
         plugin.wire.hold(False)
-        plugin.wait(lambda before=before: plugin.wire.received > before, f"sip {number}")
+        plugin.wait(lambda before=before: plugin.wire.received > before, f"slow read {number}")
         plugin.wire.hold(True)
-        plugin.holds(lambda: True, 0.002)
+        plugin.stays(lambda: True, 0.002)
     plugin.wire.hold(False)
 
 
@@ -101,37 +101,37 @@ def sip(plugin: Any, times: int) -> None:
 def test_sipped(plugin: Any) -> None:
     """A request of several times what the connection holds, read by a few kilobytes, arrives whole."""
     text = text_of(4 * MEBIBYTE * plugin.scale)
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.wire.hold(True)
     ticket = plugin.call(text)
     plugin.being_written(ticket)
-    sip(plugin, 40)
+    slow_reads(plugin, 40)
     is_request_of(plugin, ticket, text)
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("OPN-02")
 def test_nobody_reads(plugin: Any) -> None:
     """The plugin is stopped, the suite does not read, both directions are full; then both go on."""
     text = text_of(4 * MEBIBYTE * plugin.scale)
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.wire.hold(True)
     ticket = plugin.call(text)
     plugin.being_written(ticket)
     plugin.child.send_signal("SIGSTOP")
     plugin.send(b'{"sequence":18446744073709551615,"reply":["%s"]}\n' % text.encode(), wait=False)
-    plugin.holds(lambda: True, 0.2)
+    plugin.stays(lambda: True, 0.2)
     plugin.child.send_signal("SIGCONT")
-    plugin.holds(lambda: True, 0.1)
+    plugin.stays(lambda: True, 0.1)
     plugin.wire.hold(False)
     is_request_of(plugin, ticket, text)
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("OPN-03")
 def test_closed_with_request_unread(plugin: Any) -> None:
     """The host is gone without having read the request: the call fails, and so do later ones; the process lives."""
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.wire.hold(True)
     ticket = plugin.call("unread " * 100)
     plugin.being_written(ticket)
@@ -154,39 +154,39 @@ def test_gone_before_first_byte(plugin: Any) -> None:
 @case("OPN-05", on=("fifo",))
 def test_late_host(start_plugin: Start) -> None:
     """Nobody has opened the named pipes when the plugin makes its first call; the host does so later."""
-    offer = offers.late_fifo()
-    plugin = start_plugin(offer=lambda: offer)
+    endpoint = endpoints.late_fifo()
+    plugin = start_plugin(endpoint=lambda: endpoint)
     ticket = plugin.call("early")
-    if not plugin.holds(lambda: not plugin.arrived(ticket), 0.3):
-        raise Fault(
+    if not plugin.stays(lambda: not plugin.arrived(ticket), 0.3):
+        raise Failure(
             "the first call did not wait for the host", expected="no outcome yet", seen=repr(plugin.outcome(ticket))
         )
-    offer.open(plugin.wire)
+    endpoint.open(plugin.wire)
     plugin.serve(ticket, "late")
     plugin.ok(ticket, "late")
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("OPN-05", on=("fifo",))
 def test_late_with_replies(start_plugin: Start) -> None:
     """The host reads already, and opens the named pipe of its replies later: until then there is no end of file."""
-    offer = offers.late_fifo()
-    plugin = start_plugin(offer=lambda: offer)
-    reading = os.open(offer.paths[1], os.O_RDONLY | os.O_NONBLOCK)
+    endpoint = endpoints.late_fifo()
+    plugin = start_plugin(endpoint=lambda: endpoint)
+    reading = os.open(endpoint.paths[1], os.O_RDONLY | os.O_NONBLOCK)
     try:
         ticket = plugin.call("early")
-        if not plugin.holds(lambda: not plugin.arrived(ticket), 0.3):
-            raise Fault(
+        if not plugin.stays(lambda: not plugin.arrived(ticket), 0.3):
+            raise Failure(
                 "the first call did not wait for the host", expected="no outcome yet", seen=repr(plugin.outcome(ticket))
             )
-        writing = opened_for_writing(plugin, offer.paths[0])
+        writing = opened_for_writing(plugin, endpoint.paths[0])
     except BaseException:
         os.close(reading)
         raise
     plugin.wire.attach(reading, writing)
     plugin.serve(ticket, "late")
     plugin.ok(ticket, "late")
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 def opened_for_writing(plugin: Any, path: str) -> int:
@@ -202,32 +202,32 @@ def opened_for_writing(plugin: Any, path: str) -> int:
         return bool(found)
 
     if not plugin.look_for(opens):
-        raise Fault("the plugin does not open the named pipe that it reads from", expected="its opening", seen="none")
+        raise Failure("the plugin does not open the named pipe that it reads from", expected="its opening", seen="none")
     return found[0]
 
 
 @case("OPN-06", on=("fifo",), each={"reading end first": (1, 0), "writing end first": (0, 1)})
 def test_order_of_opening(start_plugin: Start, each: tuple[int, int]) -> None:
     """The host opens one named pipe, waits until the plugin has opened its other end, then opens the other one."""
-    offer = offers.late_fifo()
-    plugin = start_plugin(offer=lambda: offer)
+    endpoint = endpoints.late_fifo()
+    plugin = start_plugin(endpoint=lambda: endpoint)
     ticket = plugin.call()
     opened: dict[int, int] = {}
 
     def opens() -> None:
         for which in each:
-            opened[which] = os.open(offer.paths[which], os.O_RDONLY if which else os.O_WRONLY)
+            opened[which] = os.open(endpoint.paths[which], os.O_RDONLY if which else os.O_WRONLY)
 
     thread = threading.Thread(target=opens, daemon=True)
     thread.start()
-    in_time = plugin.look_for(lambda: len(opened) == 2, min(plugin.patience, 5.0))
-    wake = [os.open(path, os.O_RDWR | os.O_NONBLOCK) for path in offer.paths]
+    in_time = plugin.look_for(lambda: len(opened) == 2, min(plugin.timeout, 5.0))
+    wake = [os.open(path, os.O_RDWR | os.O_NONBLOCK) for path in endpoint.paths]
     thread.join()
     for fd in wake:
         os.close(fd)
     plugin.wire.attach(opened[1], opened[0])
     if not in_time:
-        raise Fault(
+        raise Failure(
             "the plugin and the host wait for each other while they open the named pipes",
             expected="a plugin that opens one end without waiting for somebody at the other",
             seen="only the host's first opening, or none, has come to its end",
@@ -239,9 +239,9 @@ def test_order_of_opening(start_plugin: Start, each: tuple[int, int]) -> None:
 @case("OPN-08", on=("pty",))
 def test_controlling_terminal(plugin: Any) -> None:
     """The terminal is not the plugin's controlling one, and its hang-up does not kill the process."""
-    plugin.goes_on()
+    plugin.assert_alive()
     if plugin.child.has_terminal():
-        raise Fault(
+        raise Failure(
             "the terminal that the plugin opened has become its controlling terminal",
             expected="a terminal that is opened as a file, and no more",
             seen="a controlling terminal, whose hang-up kills the process",
@@ -252,14 +252,14 @@ def test_controlling_terminal(plugin: Any) -> None:
 
 
 def more_descriptors(plugin: Any, before: list[str], what: str) -> None:
-    """Raises Fault where the process has many more descriptors than before."""
+    """Raises Failure where the process has many more descriptors than before."""
     now = plugin.child.descriptors()
     if len(now) > len(before) + SLACK:
         rest = list(now)
         for name in before:
             if name in rest:
                 rest.remove(name)
-        raise Fault(
+        raise Failure(
             f"{what} left descriptors behind",
             expected=f"about the {len(before)} from before",
             seen=f"{len(now)}, among them {', '.join(rest[:5])}",
@@ -270,10 +270,10 @@ def more_descriptors(plugin: Any, before: list[str], what: str) -> None:
 def test_calls_leave_no_descriptors(plugin: Any) -> None:
     """After fifty more calls and lookups the process has as many descriptors as before them."""
     for _ in range(3):
-        plugin.goes_on()
+        plugin.assert_alive()
     before = plugin.child.descriptors()
     for _ in range(25):
-        plugin.goes_on()
+        plugin.assert_alive()
         ticket = plugin.start("hasNamespace", namespace="n")
         plugin.reply(plugin.request(ticket), ok=True)
         plugin.value(ticket, True)
@@ -301,7 +301,7 @@ def test_failed_attempts_leave_no_descriptors(start_plugin: Start, each: tuple[s
 @case("OPN-10", needs=("halves",))
 def test_closes_at_the_end(plugin: Any) -> None:
     """When the host has closed its writing direction, the plugin closes its own ends as well, all copies of them."""
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.wire.close(read=False)
     plugin.failed(plugin.call(), why="a call after end of file")
     plugin.eof("end of file from a plugin that has seen it")
@@ -310,7 +310,7 @@ def test_closes_at_the_end(plugin: Any) -> None:
 @case("OPN-10")
 def test_closes_what_it_reads_from(plugin: Any) -> None:
     """When the plugin ends the connection, at a malformed reply, the host cannot write to it any more either."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call()
     plugin.request(ticket)
     plugin.send(b"}\n")
@@ -329,7 +329,7 @@ def test_closed_descriptor(start_plugin: Start, each: tuple[str, ...]) -> None:
     for number in range(2):
         text = plugin.failed(plugin.call(number), why="a call over a descriptor that is not open")
         if "987" not in text:
-            raise Fault("the error does not name the descriptor", expected="a text with 987", seen=text)
+            raise Failure("the error does not name the descriptor", expected="a text with 987", seen=text)
     plugin.finish()
 
 
@@ -345,7 +345,7 @@ NONCES = {
 @case("OPN-20", on=("tcp",), each=NONCES)
 def test_nonce(start_plugin: Start, each: bytes) -> None:
     """The connection begins with exactly the bytes of the nonce's file, and the first request is right behind them."""
-    start_plugin(offer=lambda: offers.tcp(nonce=each)).goes_on()
+    start_plugin(endpoint=lambda: endpoints.tcp(nonce=each)).assert_alive()
 
 
 @case("OPN-20", on=("tcp",))
@@ -355,7 +355,7 @@ def test_nonce_at_ipv6(start_plugin: Start) -> None:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError as error:
         raise NotRun(f"this machine has no IPv6 loopback: {error}") from None
-    start_plugin(offer=offers.tcp_ipv6).goes_on()
+    start_plugin(endpoint=endpoints.tcp_ipv6).assert_alive()
 
 
 def is_refused(plugin: Any, why: str) -> str:
@@ -365,7 +365,7 @@ def is_refused(plugin: Any, why: str) -> str:
     if plugin.wire.attached and not plugin.arrived(ticket):
         plugin.wait(lambda: bool(plugin.wire.received) or plugin.arrived(ticket), "the failure of the call")
     if plugin.wire.received:
-        raise Fault(f"{why}, and the plugin sent its request", expected="an error of the call", seen="a request")
+        raise Failure(f"{why}, and the plugin sent its request", expected="an error of the call", seen="a request")
     text: str = plugin.failed(ticket, why=why)
     plugin.finish()
     return text
@@ -405,36 +405,36 @@ BAD_NONCES: dict[str, Callable[[Path], object]] = {
 @case("OPN-21", on=("tcp",), each=BAD_NONCES)
 def test_bad_nonce_file(start_plugin: Start, each: Callable[[Path], object]) -> None:
     """A nonce that no host writes is an error of the call, and no byte of it is sent."""
-    offer = offers.tcp()
-    assert offer.folder is not None
-    (path,) = Path(offer.folder).iterdir()
+    endpoint = endpoints.tcp()
+    assert endpoint.folder is not None
+    (path,) = Path(endpoint.folder).iterdir()
     each(path)
-    offer.nonce = b""  # whatever comes is to be seen
-    is_refused(start_plugin(offer=lambda: offer), "the nonce's file is not one")
+    endpoint.nonce = b""  # whatever comes is to be seen
+    is_refused(start_plugin(endpoint=lambda: endpoint), "the nonce's file is not one")
 
 
 @case("OPN-22", on=("unix",))
 def test_symbolic_link(start_plugin: Start) -> None:
     """A symbolic link where the socket should be is not followed, although it leads to a socket of the right user."""
-    offer = offers.unix()
-    assert offer.folder is not None
-    link = Path(offer.folder, "link")
+    endpoint = endpoints.unix()
+    assert endpoint.folder is not None
+    link = Path(endpoint.folder, "link")
     link.symlink_to("socket")
-    offer.urls = [f"unix://{quote(str(link))}"]
-    is_refused(start_plugin(offer=lambda: offer), "the socket's path is a symbolic link")
+    endpoint.urls = [f"unix://{quote(str(link))}"]
+    is_refused(start_plugin(endpoint=lambda: endpoint), "the socket's path is a symbolic link")
 
 
-FOREIGN: dict[str, Callable[[int], offers.Listening]] = {
-    "unix": lambda uid: offers.unix(uid=uid),
-    "unix-abstract": lambda uid: offers.unix_abstract(uid=uid),
+FOREIGN: dict[str, Callable[[int], endpoints.Listening]] = {
+    "unix": lambda uid: endpoints.unix(uid=uid),
+    "unix-abstract": lambda uid: endpoints.unix_abstract(uid=uid),
 }
 
 
 @case("OPN-23", on=("unix", "unix-abstract"))
 def test_foreign_listener(start_plugin: Start, subject: Any) -> None:
     """Somebody else, who is not root, listens where the host should: the call fails, and no request is sent."""
-    offer = FOREIGN[subject.scheme](NOBODY)
-    is_refused(start_plugin(offer=lambda: offer), "another user listens at the socket")
+    endpoint = FOREIGN[subject.scheme](NOBODY)
+    is_refused(start_plugin(endpoint=lambda: endpoint), "another user listens at the socket")
 
 
 NAMES = {"space": ("a b",), "percent sequence": ("100%20",), "non-ascii": ("é😀",), "number sign": ("a#b?",)}
@@ -443,20 +443,20 @@ NAMES = {"space": ("a b",), "percent sequence": ("100%20",), "non-ascii": ("é�
 @case("OPN-25", on=("unix", "unix-abstract"), each=NAMES)
 def test_name(start_plugin: Start, subject: Any, each: tuple[str]) -> None:
     """The socket is found by any name."""
-    offer = offers.unix if subject.scheme == "unix" else offers.unix_abstract
-    start_plugin(offer=lambda: offer(each[0])).goes_on()
+    endpoint = endpoints.unix if subject.scheme == "unix" else endpoints.unix_abstract
+    start_plugin(endpoint=lambda: endpoint(each[0])).assert_alive()
 
 
 @case("OPN-24", each={"between calls": (False,), "while a call is pending": (True,)})
 def test_idle(plugin: Any, each: tuple[bool]) -> None:
     """A plugin that waits, for its next call or for a reply, uses no processor time."""
-    plugin.goes_on()
+    plugin.assert_alive()
     ticket = plugin.call() if each[0] else None
     if ticket is not None:
         plugin.request(ticket)
-    plugin.holds(lambda: True, 0.2)
+    plugin.stays(lambda: True, 0.2)
     before = plugin.child.seconds()
-    plugin.holds(lambda: True, 0.5)
+    plugin.stays(lambda: True, 0.5)
     used = plugin.child.seconds() - before
     if used > BUSY:
-        raise Fault("an idle connection costs processor time", expected="none", seen=f"{used:.2f} s of 0.5 s")
+        raise Failure("an idle connection costs processor time", expected="none", seen=f"{used:.2f} s of 0.5 s")

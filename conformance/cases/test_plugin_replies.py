@@ -7,7 +7,7 @@ from typing import Any
 from conformance.case import case
 from conformance.drive.problems import Problems
 from conformance.oracle import strict
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 TOP = (1 << 64) - 1
 
@@ -77,7 +77,7 @@ def test_unknown_sequence(plugin: Any) -> None:
                 nobody = message((sequence + off) % (TOP + 1), **keys)
                 plugin.send(nobody + message(sequence, reply=[number]) + (b"" if off == 1 else nobody))
                 plugin.ok(ticket, number)
-    plugin.goes_on()
+    plugin.assert_alive()
     problems.check()
 
 
@@ -85,8 +85,8 @@ def test_unknown_sequence(plugin: Any) -> None:
 def test_unknown_before_first(plugin: Any) -> None:
     """Replies that come before any request was made are ignored."""
     plugin.send(message(TOP, reply=["wrong"]) + message(TOP - 1, error="wrong"))
-    plugin.goes_on()
-    plugin.goes_on()
+    plugin.assert_alive()
+    plugin.assert_alive()
 
 
 @case("REP-02")
@@ -97,7 +97,7 @@ def test_many_unknown(plugin: Any) -> None:
     flood = b"".join(message(sequence ^ (1 << 40) ^ number, reply=["wrong" * 10]) for number in range(5_000))
     plugin.send(flood + message(sequence, reply=["right"]))
     plugin.ok(ticket, "right")
-    plugin.goes_on()
+    plugin.assert_alive()
 
 
 @case("REP-03")
@@ -112,9 +112,9 @@ def test_second_reply(plugin: Any) -> None:
             plugin.send(message(sequence, reply=["right"]) + message(sequence, **keys))
             plugin.ok(ticket, "right")
             plugin.send(message(sequence, **keys))
-            plugin.goes_on()
+            plugin.assert_alive()
             plugin.send(message(sequence, **keys) * 3)
-            plugin.goes_on()
+            plugin.assert_alive()
     problems.check()
 
 
@@ -125,8 +125,8 @@ def test_second_reply_beside_pending(plugin: Any) -> None:
     first, second = plugin.requests(tickets)
     plugin.send(message(first["sequence"], reply=["first"]) + message(first["sequence"], reply=["again"]))
     plugin.ok(tickets[0], "first")
-    if not plugin.holds(lambda: not plugin.arrived(tickets[1]), 0.1):
-        raise Fault("the second reply to one call answered another", seen=repr(plugin.outcome(tickets[1])))
+    if not plugin.stays(lambda: not plugin.arrived(tickets[1]), 0.1):
+        raise Failure("the second reply to one call answered another", seen=repr(plugin.outcome(tickets[1])))
     plugin.reply(second, reply=["second"])
     plugin.ok(tickets[1], "second")
 

@@ -8,7 +8,7 @@ from conformance.case import case
 from conformance.drive.control import Ticket
 from conformance.drive.problems import Problems
 from conformance.oracle.values import difference
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 LOOKUPS = {"hasNamespace": {"ok": True}, "getManifest": {"reply": {}}, "listServices": {"services": []}}
 CHANGED: dict[str, dict[str, Any]] = {
@@ -44,7 +44,7 @@ def test_call(plugin: Any) -> None:
     seen = {key: request.get(key) for key in expected}
     problem = difference("any", expected, seen)
     if problem:
-        raise Fault("the request of a call", expected=repr(expected), seen=problem)
+        raise Failure("the request of a call", expected=repr(expected), seen=problem)
     plugin.reply(request, reply=["done"])
     plugin.ok(ticket, "done")
 
@@ -58,7 +58,7 @@ def test_order_of_arguments(plugin: Any) -> None:
         request = plugin.serve(ticket, None)
         plugin.ok(ticket, None)
         if request.get("args") != args:
-            raise Fault(f"the {count} arguments of a call", expected=repr(args), seen=repr(request.get("args")))
+            raise Failure(f"the {count} arguments of a call", expected=repr(args), seen=repr(request.get("args")))
 
 
 @case("REQ-02", each=LOOKUPS)
@@ -68,10 +68,10 @@ def test_lookups(plugin: Any, each: dict[str, Any]) -> None:
     ticket = plugin.start(op, namespace="some/namespace")
     request = plugin.request(ticket)
     if request.get("type") != op or request.get("namespace") != "some/namespace":
-        raise Fault(f"the request of {op}", expected=f"type {op!r}, namespace 'some/namespace'", seen=repr(request))
+        raise Failure(f"the request of {op}", expected=f"type {op!r}, namespace 'some/namespace'", seen=repr(request))
     plugin.reply(request, **each)
     if plugin.outcome(ticket).kind != "ok":
-        raise Fault(f"{op} failed", seen=repr(plugin.outcome(ticket)))
+        raise Failure(f"{op} failed", seen=repr(plugin.outcome(ticket)))
 
 
 @case("REQ-03", features=("concurrent",))
@@ -83,7 +83,7 @@ def test_sequences_differ(plugin: Any) -> None:
     sequences = [request["sequence"] for request in requests]
     twice = sorted({sequence for sequence in sequences if sequences.count(sequence) > 1})
     if twice:
-        raise Fault("outstanding requests with the same sequence", expected="50 sequences", seen=f"twice: {twice}")
+        raise Failure("outstanding requests with the same sequence", expected="50 sequences", seen=f"twice: {twice}")
     for ticket, request in zip(tickets[:47], requests, strict=False):
         plugin.reply(request, reply=[request["name"]])
         plugin.ok(ticket, request["name"])
@@ -99,7 +99,7 @@ def test_sequences_differ_after_replies(plugin: Any) -> None:
         sequences = [request["sequence"] for _, request in outstanding]
         twice = sorted({sequence for sequence in sequences if sequences.count(sequence) > 1})
         if twice:
-            raise Fault(
+            raise Failure(
                 "outstanding requests with the same sequence",
                 expected=f"{len(sequences)} sequences",
                 seen=f"twice: {twice}",
@@ -134,7 +134,7 @@ def test_no_arguments(plugin: Any) -> None:
     request = plugin.serve(ticket, "done")
     plugin.ok(ticket, "done")
     if request.get("args") != []:
-        raise Fault("the `args` of a call without arguments", expected="[]", seen=repr(request.get("args", "absent")))
+        raise Failure("the `args` of a call without arguments", expected="[]", seen=repr(request.get("args", "absent")))
 
 
 @case("REQ-05")
@@ -173,7 +173,7 @@ def test_namespaces_of_lookups(plugin: Any, each: tuple[str, dict[str, Any]]) ->
 
 def _same(key: str, meant: str, came: object) -> None:
     if came != meant:
-        raise Fault(f"another {key} than was given", expected=repr(meant)[:200], seen=repr(came)[:200])
+        raise Failure(f"another {key} than was given", expected=repr(meant)[:200], seen=repr(came)[:200])
 
 
 @case("REQ-06")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from conformance.case import case
-from conformance.drive import offers
+from conformance.drive import endpoints
 from conformance.drive.rings import BELLS, CONSUMER_WAITS, DATA, HEAD, PRODUCER_WAITS, TAIL
-from conformance.outcomes import Fault, NotRun
+from conformance.outcomes import Failure, NotRun
 
 Start = Callable[..., Any]
 SHM = ("shm",)
@@ -21,12 +21,12 @@ CAPACITY = 4096
 def put(at: int, form: str, value: int) -> Callable[[Path], None]:
     """What writes a number into the memory file."""
 
-    def spoil(path: Path) -> None:
+    def corrupt(path: Path) -> None:
         with path.open("r+b") as file:
             file.seek(at)
             file.write(struct.pack(form, value))
 
-    return spoil
+    return corrupt
 
 
 def _shorter(path: Path) -> None:
@@ -63,7 +63,7 @@ def _plain_bell(path: Path) -> None:
 def _foreign(path: Path) -> None:
     if os.geteuid() != 0:
         raise NotRun("to give a file to another user, the suite has to be run by root")
-    os.chown(path, offers.NOBODY, -1)
+    os.chown(path, endpoints.NOBODY, -1)
 
 
 SPOILED: dict[str, Callable[[Path], None]] = {
@@ -92,43 +92,43 @@ SPOILED: dict[str, Callable[[Path], None]] = {
 @case("OPN-26", on=SHM, each=SPOILED)
 def test_spoiled(start_plugin: Start, each: Callable[[Path], None]) -> None:
     """One thing is wrong with the memory file or its names: the call fails, and the name is still there."""
-    offer = offers.shm(CAPACITY, CAPACITY)
-    copy = offer.path.with_name("copy")  # the suite's own mapping stays as it is: a file cut off would kill it
+    endpoint = endpoints.shm(CAPACITY, CAPACITY)
+    copy = endpoint.path.with_name("copy")  # the suite's own mapping stays as it is: a file cut off would kill it
     copy.touch(0o600)
-    copy.write_bytes(offer.path.read_bytes())
-    copy.rename(offer.path)
-    each(offer.path)
-    plugin = start_plugin(offer=lambda: offer)
+    copy.write_bytes(endpoint.path.read_bytes())
+    copy.rename(endpoint.path)
+    each(endpoint.path)
+    plugin = start_plugin(endpoint=lambda: endpoint)
     ticket = plugin.call()
-    plugin.look_for(lambda: plugin.arrived(ticket) or not os.path.lexists(offer.path))
-    if not os.path.lexists(offer.path):
-        raise Fault(
+    plugin.look_for(lambda: plugin.arrived(ticket) or not os.path.lexists(endpoint.path))
+    if not os.path.lexists(endpoint.path):
+        raise Failure(
             "the plugin takes memory that is not right",
             expected="an error of the call, and a file that is still there",
             seen="the removal of its name",
         )
     text = plugin.failed(ticket, why="the memory is not right")
     if each is SPOILED["version"] and "77" not in text:
-        raise Fault("the error does not name the version", expected="a text with 77", seen=text)
+        raise Failure("the error does not name the version", expected="a text with 77", seen=text)
     plugin.finish()
 
 
 @case("OPN-28", on=SHM)
 def test_names_are_removed(plugin: Any) -> None:
     """When the plugin has made its first call, neither the memory file nor a bell has a name any more."""
-    plugin.goes_on()
-    path = plugin.offer.path
+    plugin.assert_alive()
+    path = plugin.endpoint.path
     left = [name for name in (path, *(f"{path}.{bell}" for bell in BELLS)) if os.path.lexists(name)]
     if left:
-        raise Fault("the plugin has not taken the connection", expected="no names", seen=", ".join(map(str, left)))
+        raise Failure("the plugin has not taken the connection", expected="no names", seen=", ".join(map(str, left)))
 
 
 @case("OPN-28", on=SHM)
 def test_taken_by_somebody_else(start_plugin: Start) -> None:
     """The name of the memory file is gone: somebody else has the connection, and the call fails."""
-    offer = offers.shm()
-    offer.path.unlink()
-    plugin = start_plugin(offer=lambda: offer)
+    endpoint = endpoints.shm()
+    endpoint.path.unlink()
+    plugin = start_plugin(endpoint=lambda: endpoint)
     plugin.failed(plugin.call(), why="the memory has been taken by somebody else")
     plugin.finish()
 
@@ -140,11 +140,11 @@ IMPOSSIBLE = {"tail too far": (TAIL, CAPACITY + 1), "tail before the head": (TAI
 def test_impossible_replies(start_plugin: Start, each: tuple[int, int]) -> None:
     """While the plugin waits for a reply, the counter of the bytes there becomes impossible: the call fails."""
     which, by = each
-    plugin = start_plugin(offer=lambda: offers.shm(CAPACITY, CAPACITY))
-    plugin.goes_on()
+    plugin = start_plugin(endpoint=lambda: endpoints.shm(CAPACITY, CAPACITY))
+    plugin.assert_alive()
     ticket = plugin.call()
     plugin.request(ticket)
-    plugin.offer.bridge.spoil("replies", which, HEAD, by)
+    plugin.endpoint.bridge.corrupt("replies", which, HEAD, by)
     plugin.failed(ticket, why="the counters of the ring cannot be true")
     plugin.failed(plugin.call(), why="a call after the counters of a ring could not be true")
     plugin.finish()
@@ -154,9 +154,9 @@ def test_impossible_replies(start_plugin: Start, each: tuple[int, int]) -> None:
 def test_impossible_requests(start_plugin: Start, each: tuple[int, int]) -> None:
     """The counter of the bytes that the host has taken becomes impossible: a call that needs the room fails."""
     which, by = each
-    plugin = start_plugin(offer=lambda: offers.shm(CAPACITY, CAPACITY))
-    plugin.goes_on()
-    plugin.offer.bridge.spoil("requests", which, TAIL, by)
+    plugin = start_plugin(endpoint=lambda: endpoints.shm(CAPACITY, CAPACITY))
+    plugin.assert_alive()
+    plugin.endpoint.bridge.corrupt("requests", which, TAIL, by)
     plugin.failed(plugin.call("x" * 3 * CAPACITY), why="the counters of the ring cannot be true")
     plugin.failed(plugin.call(), why="a call after the counters of a ring could not be true")
     plugin.finish()
@@ -168,7 +168,7 @@ def test_woken_for_bytes(plugin: Any) -> None:
     for milliseconds in (100, 100, 30, 10, 3, *(0, 1, 2) * 20):
         ticket = plugin.call(milliseconds)
         request = plugin.request(ticket)
-        plugin.holds(lambda: True, milliseconds / 1000)
+        plugin.stays(lambda: True, milliseconds / 1000)
         plugin.reply(request, reply=[milliseconds])
         plugin.ok(ticket, milliseconds)
 
@@ -177,7 +177,7 @@ def test_woken_for_bytes(plugin: Any) -> None:
 def test_woken_for_room(start_plugin: Start, each: tuple[int, int]) -> None:
     """Through rings of a few bytes, messages of a hundred thousand pass, also when the host pauses in reading."""
     requests, replies = each
-    plugin = start_plugin(offer=lambda: offers.shm(requests, replies))
+    plugin = start_plugin(endpoint=lambda: endpoints.shm(requests, replies))
     text = "".join(f"{number:06d} " for number in range(15_000))
     for paused in (False, True):
         plugin.wire.hold(paused)
@@ -187,18 +187,18 @@ def test_woken_for_room(start_plugin: Start, each: tuple[int, int]) -> None:
             plugin.wire.hold(False)
         request = plugin.serve(ticket, text)
         if request.get("args") != [text]:
-            raise Fault("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
+            raise Failure("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
         plugin.ok(ticket, text)
 
 
 @case("OPN-24", on=SHM)
 def test_sleeps(plugin: Any) -> None:
     """A plugin that waits for a reply says so in the memory: it looks no more, and waits for its bell."""
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.request(plugin.call())
-    memory = plugin.offer.bridge.memory
+    memory = plugin.endpoint.bridge.memory
     waits, room = memory.word("replies", CONSUMER_WAITS), memory.word("requests", PRODUCER_WAITS)
     if not plugin.look_for(lambda: bool(memory.words[waits]), 1.0):
-        raise Fault("the plugin never goes to sleep", expected="its word for waiting to be 1", seen="0 for a second")
+        raise Failure("the plugin never goes to sleep", expected="its word for waiting to be 1", seen="0 for a second")
     if memory.words[room]:
-        raise Fault("the plugin waits for room in an empty ring", expected="0", seen=str(memory.words[room]))
+        raise Failure("the plugin waits for room in an empty ring", expected="0", seen=str(memory.words[room]))

@@ -1,4 +1,4 @@
-"""Walks through conversations with a plugin, held against a model of it."""
+"""Scenarios through conversations with a plugin, held against a model of it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from conformance.case import case
 from conformance.drive.control import Ticket
 from conformance.drive.plugin import PluginSession
 from conformance.fuzz.engine import Fuzz
-from conformance.fuzz.walks import Walk, telling, walk_through, walks
+from conformance.fuzz.state_machine import Scenario, run_scenario, scenarios, telling
 from conformance.oracle import strict
 from conformance.oracle.values import difference
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 LOOKUPS = ("hasNamespace", "getManifest", "listServices")
 MOST = 40
@@ -37,9 +37,9 @@ class Operation:
 class PluginModel:
     """What a plugin must do: one request an operation, and the outcome that its own first reply says."""
 
-    def __init__(self, plugin: PluginSession, walk: Walk) -> None:
+    def __init__(self, plugin: PluginSession, scenario: Scenario) -> None:
         self.plugin = plugin
-        self.walk = walk
+        self.scenario = scenario
         self.story: list[str] = []
         self.background = "concurrent" in plugin.role.features
         self.asked = 0
@@ -57,7 +57,7 @@ class PluginModel:
             self.answer_all(0)  # one at a time waits for its reply, which must have left
         number, self.asked = self.asked, self.asked + 1
         if op == "call":
-            args = (self.walk.value(number), number)
+            args = (self.scenario.value(number), number)
             ticket = self.plugin.call(*args, name=f"s{number % 4}", background=self.background, **fields)
         else:
             ticket = self.plugin.start(op, namespace=f"n{number}", background=self.background)
@@ -77,17 +77,19 @@ class PluginModel:
             operation = self.arriving.pop(self._number(request), None)
             if operation is None:
                 expected = f"the requests of {sorted(self.arriving)}"
-                raise Fault("a request that belongs to no operation", expected=expected, seen=repr(request)[:300])
+                raise Failure("a request that belongs to no operation", expected=expected, seen=repr(request)[:300])
             if request.get("type") != operation.op:
-                raise Fault("the type of a request", expected=operation.op, seen=repr(request.get("type")))
+                raise Failure("the type of a request", expected=operation.op, seen=repr(request.get("type")))
             if operation.op == "call":
-                meant = [self.walk.value(operation.number), operation.number]
+                meant = [self.scenario.value(operation.number), operation.number]
                 problem = difference("any", meant, request["args"], "args")
                 if problem:
-                    raise Fault("another argument on the wire than was given", expected=repr(meant)[:300], seen=problem)
+                    raise Failure(
+                        "another argument on the wire than was given", expected=repr(meant)[:300], seen=problem
+                    )
             operation.sequence = request["sequence"]
             if any(other.sequence == operation.sequence for other in self.open):
-                raise Fault("two outstanding requests have one sequence", seen=repr(operation.sequence))
+                raise Failure("two outstanding requests have one sequence", seen=repr(operation.sequence))
             self.open.append(operation)
         # Concurrent requests come in any order; which of them a step picks must not depend on it.
         self.open.sort(key=lambda operation: operation.number)
@@ -121,7 +123,7 @@ class PluginModel:
         operation = self._pick(how)
         if operation is None:
             return
-        value = [self.walk.value(how), operation.number]
+        value = [self.scenario.value(how), operation.number]
         if operation.op == "call":
             self._reply(operation, ("ok", [value]), reply=[value])
         elif operation.op == "getManifest":
@@ -135,7 +137,7 @@ class PluginModel:
     def answer_with_error(self, how: int) -> None:
         operation = self._pick(how)
         if operation is not None:
-            text = f"{self.walk.text(how)} of #{operation.number}"
+            text = f"{self.scenario.text(how)} of #{operation.number}"
             beside = {"reply": [how]} if how % 2 and operation.op == "call" else {}
             self._reply(operation, ("error", text), error=text, **beside)
 
@@ -194,7 +196,7 @@ class PluginModel:
         else:
             came = self.plugin.failed(operation.ticket, why=f"the reply to #{operation.number} makes it fail")
             if meant is not None and came != meant:
-                raise Fault("another error text than was sent", expected=repr(meant), seen=repr(came))
+                raise Failure("another error text than was sent", expected=repr(meant), seen=repr(came))
 
     def over(self, at: int) -> None:
         """The stream ended after ``at`` bytes: what was answered before stands, all else has failed."""
@@ -225,30 +227,30 @@ _TIMING: list[Callable[[PluginModel, int], None]] = [PluginModel.send, PluginMod
 def test_interleaved(fuzz_plugin: Fuzz) -> None:
     """Calls and lookups, replies late, twice, wrong and out of order: each operation has the predicted outcome."""
 
-    def run(plugin: PluginSession, walk: Walk) -> int:
-        model = PluginModel(plugin, walk)
+    def run(plugin: PluginSession, scenario: Scenario) -> int:
+        model = PluginModel(plugin, scenario)
         with telling(model):
-            walk_through(model, walk, [*_WALK, *_TIMING, PluginModel.answer_all])
+            run_scenario(model, scenario, [*_WALK, *_TIMING, PluginModel.answer_all])
             model.answer_all(0)
-            plugin.goes_on()
+            plugin.assert_alive()
         return model.asked + 1
 
-    fuzz_plugin.check(walks(), run)
+    fuzz_plugin.check(scenarios(), run)
 
 
 @case("FUZ-06", needs=("halves",), generated=True)
 def test_end_anywhere(fuzz_plugin: Fuzz) -> None:
     """The stream of replies ends at any byte: what was answered stands, all else fails, and the process lives on."""
 
-    def run(plugin: PluginSession, walk: Walk) -> int:
-        model = PluginModel(plugin, walk)
+    def run(plugin: PluginSession, scenario: Scenario) -> int:
+        model = PluginModel(plugin, scenario)
         with telling(model):
-            walk_through(model, walk, _WALK)
-            stream = walk.cut(model.unsent).stream
+            run_scenario(model, scenario, _WALK)
+            stream = scenario.cut(model.unsent).stream
             model.story.append(f"the stream ends, {len(model.unsent) - len(stream)} bytes too early")
             plugin.send(stream)
-            deaf = walk.end % 3 == 0
-            if deaf or walk.end % 2:
+            deaf = scenario.end % 3 == 0
+            if deaf or scenario.end % 2:
                 model.arrive()  # who cannot write a request any more may fail what was answered, too (section 12)
             plugin.wire.close(read=deaf)
             # The end of the message is its brace: the line feed behind it is no part of it.
@@ -258,4 +260,4 @@ def test_end_anywhere(fuzz_plugin: Fuzz) -> None:
             plugin.finish()
         return model.asked + 2
 
-    fuzz_plugin.check(walks(60), run, fresh=True)
+    fuzz_plugin.check(scenarios(60), run, fresh=True)

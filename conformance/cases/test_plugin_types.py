@@ -11,7 +11,7 @@ from conformance.drive.problems import Problems
 from conformance.oracle import strict
 from conformance.oracle.strict import Lexeme
 from conformance.oracle.values import INTEGER_RANGES, Type, difference, same_written, to_float32, type_name
-from conformance.outcomes import Fault, Unsupported
+from conformance.outcomes import Failure, Unsupported
 
 
 def carry(plugin: Any, of: Type, value: Any) -> None:
@@ -23,7 +23,7 @@ def carry(plugin: Any, of: Type, value: Any) -> None:
     plugin.outcome(ticket)
     problem = difference({"list": of}, [value], args, "args")
     if problem:
-        raise Fault("another argument on the wire than was given", expected=repr(value)[:200], seen=problem)
+        raise Failure("another argument on the wire than was given", expected=repr(value)[:200], seen=problem)
     plugin.ok(ticket, value)
 
 
@@ -58,7 +58,7 @@ def all_of(plugin: Any, rows: dict[str, tuple[Any, ...]], nested: bool = False) 
                 carry(plugin, {"list": name}, list(values))
     if not any_of_them:
         raise Unsupported(f"the testee declares none of the types {', '.join(rows)}")
-    plugin.goes_on()
+    plugin.assert_alive()
     problems.check()
 
 
@@ -226,7 +226,7 @@ def test_spellings_of_floats(plugin: Any) -> None:
 @case("TYP-04", types=("float64",))
 def test_beyond_floats(plugin: Any) -> None:
     """A result too large for a float64 is an error, never an infinity."""
-    plugin.goes_on()
+    plugin.assert_alive()
     refuse(plugin, "float64", "1e400")
 
 
@@ -258,7 +258,7 @@ def _written_outcome(plugin: Any, ticket: Ticket) -> Any:
 def _is_negative_zero(values: Any) -> None:
     (value,) = values
     if not isinstance(value, Lexeme) or float(value) != 0 or not value.startswith("-"):
-        raise Fault("the sign of negative zero is lost", expected="-0.0", seen=str(value))
+        raise Failure("the sign of negative zero is lost", expected="-0.0", seen=str(value))
 
 
 BYTES = (b"", b"\0", b"a", b"ab", b"abc", b"abcd", bytes(range(256)), b"\xff" * 300, b"\xfb\xef\xbe" * 3)
@@ -414,7 +414,7 @@ def test_large_untyped_arguments(plugin: Any) -> None:
             args = plugin.serve(ticket, None).get("args")
             plugin.outcome(ticket)
             if args != [value] or type(args[0]) is not int:
-                raise Fault("another integer on the wire", expected=str(value), seen=repr(args))
+                raise Failure("another integer on the wire", expected=str(value), seen=repr(args))
     problems.check()
 
 
@@ -460,4 +460,4 @@ def test_raw(plugin: Any) -> None:
 
 def _same_written(meant: Any, came: Any, text: str) -> None:
     if not same_written([meant], came):
-        raise Fault("a raw value is written in another way than it came", expected=text, seen=repr(came)[:300])
+        raise Failure("a raw value is written in another form than it came", expected=text, seen=repr(came)[:300])

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.case import case
-from conformance.drive import offers
+from conformance.drive import endpoints
 from conformance.drive.control import Ticket
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 Start = Callable[..., Any]
 
@@ -20,16 +20,16 @@ def test_hosted(start_plugin: Start) -> None:
     alone.value(alone.start("hosted"), False)
     plugin = start_plugin()
     plugin.value(plugin.start("hosted"), True)
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.value(plugin.start("hosted"), True)
 
 
 @case("UNH-01", features=("single-url",))
 def test_hosted_by_one_url(start_plugin: Start) -> None:
     """One `--host` is a host as well as two."""
-    plugin = start_plugin(offer=offers.single_pty)
+    plugin = start_plugin(endpoint=endpoints.single_pty)
     plugin.value(plugin.start("hosted"), True)
-    plugin.goes_on()
+    plugin.assert_alive()
     plugin.value(plugin.start("hosted"), True)
 
 
@@ -73,7 +73,7 @@ def request_of_stub(plugin: Any, ticket: Ticket) -> dict[str, Any]:
         if request.get("type") == "call":
             return request
         plugin.reply(request, **answers.get(str(request.get("type")), {}))
-    raise Fault("a stub with a fallback does not call the host", expected="a call", seen=repr(request))
+    raise Failure("a stub with a fallback does not call the host", expected="a call", seen=repr(request))
 
 
 @case("UNH-03", features=("fallback",))
@@ -83,7 +83,7 @@ def test_fallback_with_host(plugin: Any) -> None:
         ticket = plugin.start("fallback", namespace="n", name="s", args=args)
         request = _call_of_stub(plugin, ticket)
         if request.get("type") != "call" or request.get("name") != "s" or request.get("args") != args:
-            raise Fault(
+            raise Failure(
                 "the request of a stub with a fallback", expected=f"a call of s with {args}", seen=repr(request)
             )
         plugin.reply(request, reply=["from the host"] * len(args))
@@ -92,7 +92,7 @@ def test_fallback_with_host(plugin: Any) -> None:
     plugin.reply(_call_of_stub(plugin, ticket), error="from the host")
     text = plugin.failed(ticket, why="a reply with an error to a stub with a fallback")
     if text != "from the host":
-        raise Fault("another error than was sent", expected="from the host", seen=text)
+        raise Failure("another error than was sent", expected="from the host", seen=text)
 
 
 def _call_of_stub(plugin: Any, ticket: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from conformance.case import case
-from conformance.drive import offers
-from conformance.outcomes import Fault
+from conformance.drive import endpoints
+from conformance.outcomes import Failure
 
 Start = Callable[..., Any]
 MISSING = "file:///nonexistent/conformance/pipe"
@@ -16,7 +16,7 @@ MISSING = "file:///nonexistent/conformance/pipe"
 
 def converse(plugin: Any) -> None:
     """A conversation with every operation, and messages larger than the buffers of the kernel."""
-    plugin.goes_on()
+    plugin.assert_alive()
     for op, answer, meant in (
         ("hasNamespace", {"ok": True}, True),
         ("getManifest", {"reply": {"a": 1}}, {"a": 1}),
@@ -30,19 +30,19 @@ def converse(plugin: Any) -> None:
     request = plugin.serve(ticket, text)
     plugin.ok(ticket, text)
     if request.get("args") != [text]:
-        raise Fault("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
+        raise Failure("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
 
 
-@case("URL-01", each={"procfs": offers.procfs, "dev-fd": offers.devfd, "named-pipes": offers.fifo})
-def test_two(start_plugin: Start, each: Callable[[], offers.Offer]) -> None:
+@case("URL-01", each={"procfs": endpoints.procfs, "dev-fd": endpoints.devfd, "named-pipes": endpoints.fifo})
+def test_two(start_plugin: Start, each: Callable[[], endpoints.Endpoint]) -> None:
     """Of two URLs the first is read and the second written, whatever kind of pipe they name."""
-    converse(start_plugin(offer=each))
+    converse(start_plugin(endpoint=each))
 
 
 @case("URL-02", features=("single-url",))
 def test_single(start_plugin: Start) -> None:
     """A single URL is read and written: here the other end of a pseudo-terminal."""
-    converse(start_plugin(offer=offers.single_pty))
+    converse(start_plugin(endpoint=endpoints.single_pty))
 
 
 def bare(path: str) -> str:
@@ -61,18 +61,18 @@ def lower(path: str) -> str:
 
 
 NAMES: dict[str, tuple[str, Callable[[str], str]]] = {
-    "space": ("a b", offers.file_url),
-    "percent-sign": ("100%", offers.file_url),
-    "percent-sequence": ("a%20b", offers.file_url),
-    "question-mark": ("what?is=this", offers.file_url),
-    "number-sign": ("a#b", offers.file_url),
-    "non-ascii": ("naïve 日本語 😀", offers.file_url),
+    "space": ("a b", endpoints.file_url),
+    "percent-sign": ("100%", endpoints.file_url),
+    "percent-sequence": ("a%20b", endpoints.file_url),
+    "question-mark": ("what?is=this", endpoints.file_url),
+    "number-sign": ("a#b", endpoints.file_url),
+    "non-ascii": ("naïve 日本語 😀", endpoints.file_url),
     "plus-sign": ("a+b", bare),
     "reserved-characters": ("a:b@c&d;e=f,g!(h)*'", bare),
-    "backslash": ("a\\b", offers.file_url),
+    "backslash": ("a\\b", endpoints.file_url),
     "all-encoded": ("plain-name", encoded),
     "lower-case-digits": ("naïve ë", lower),
-    "line-feed": ("a\nb", offers.file_url),
+    "line-feed": ("a\nb", endpoints.file_url),
 }
 
 
@@ -80,7 +80,7 @@ NAMES: dict[str, tuple[str, Callable[[str], str]]] = {
 def test_path(start_plugin: Start, each: tuple[str, Callable[[str], str]]) -> None:
     """The path of a file URL names the file after percent-decoding, once."""
     name, spell = each
-    start_plugin(offer=lambda: offers.fifo(f"in {name}", f"out {name}", spell)).goes_on()
+    start_plugin(endpoint=lambda: endpoints.fifo(f"in {name}", f"out {name}", spell)).assert_alive()
 
 
 @case(
@@ -94,7 +94,7 @@ def test_path(start_plugin: Start, each: tuple[str, Callable[[str], str]]) -> No
 )
 def test_spelling(start_plugin: Start, each: Callable[[str], str]) -> None:
     """Other spellings of a file URL mean the same file."""
-    start_plugin(offer=lambda: offers.fifo(spell=each)).goes_on()
+    start_plugin(endpoint=lambda: endpoints.fifo(spell=each)).assert_alive()
 
 
 def all_fail(plugin: Any, why: str) -> list[str]:
@@ -107,20 +107,20 @@ def all_fail(plugin: Any, why: str) -> list[str]:
     return texts
 
 
-def instead(first: str | None, second: str | None) -> Callable[[], offers.Offer]:
+def instead(first: str | None, second: str | None) -> Callable[[], endpoints.Endpoint]:
     """Good pipes, one of them named by another URL."""
 
-    def offer() -> offers.Offer:
-        made = offers.fifo()
+    def endpoint() -> endpoints.Endpoint:
+        made = endpoints.fifo()
         made.urls = [first or made.urls[0], second or made.urls[1]]
         return made
 
-    return offer
+    return endpoint
 
 
-def pipes_of_unknown_scheme() -> offers.Offer:
+def pipes_of_unknown_scheme() -> endpoints.Endpoint:
     """Good pipes, named by URLs that are right but for their scheme."""
-    made = offers.fifo()
+    made = endpoints.fifo()
     made.urls = [url.replace("file:", "bogus:", 1) for url in made.urls]
     return made
 
@@ -137,10 +137,10 @@ def pipes_of_unknown_scheme() -> offers.Offer:
 )
 def test_unknown_scheme(start_plugin: Start, each: Any) -> None:
     """A scheme that nobody knows makes all calls fail, with an error that names it."""
-    plugin = start_plugin(urls=each[0]) if isinstance(each, tuple) else start_plugin(offer=each)
+    plugin = start_plugin(urls=each[0]) if isinstance(each, tuple) else start_plugin(endpoint=each)
     text = all_fail(plugin, "a URL of the unknown scheme bogus")[0]
     if "bogus" not in text.lower():
-        raise Fault("the error does not name the unknown scheme", expected="a text with bogus", seen=text)
+        raise Failure("the error does not name the unknown scheme", expected="a text with bogus", seen=text)
 
 
 @case(
@@ -157,5 +157,5 @@ def test_unknown_scheme(start_plugin: Start, each: Any) -> None:
 )
 def test_cannot_be_opened(start_plugin: Start, each: Any) -> None:
     """A path that cannot be opened makes all calls fail."""
-    plugin = start_plugin(urls=each[0]) if isinstance(each, tuple) else start_plugin(offer=each)
+    plugin = start_plugin(urls=each[0]) if isinstance(each, tuple) else start_plugin(endpoint=each)
     all_fail(plugin, "a URL that cannot be opened")

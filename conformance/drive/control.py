@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.oracle import strict
 from conformance.oracle.values import Type
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 KINDS = ("ok", "error", "panic", "unsupported")
 SHALLOW = 16  # levels of a value nested too deep for the oracle that are looked at
@@ -67,7 +67,7 @@ def read_outcome(line: bytes, known: Container[int]) -> tuple[int, Result]:
     """The outcome on a line, and the instruction that it belongs to.
 
     Raises:
-        Fault: the line is not strict JSON, or no outcome of an instruction in ``known``.
+        Failure: the line is not strict JSON, or no outcome of an instruction in ``known``.
     """
     try:
         value = strict.loads(line)
@@ -76,13 +76,13 @@ def read_outcome(line: bytes, known: Container[int]) -> tuple[int, Result]:
             value = strict.loads(cut(line, SHALLOW))
         except strict.NotStrict:
             seen = f"{error}: {line[:200]!r}"
-            raise Fault("the testee printed an outcome that is not JSON", seen=seen) from None
+            raise Failure("the testee printed an outcome that is not JSON", seen=seen) from None
         if "too deep" not in str(error):
-            raise Fault("the testee printed an outcome that is not JSON", seen=f"{error}: {line[:200]!r}") from None
+            raise Failure("the testee printed an outcome that is not JSON", seen=f"{error}: {line[:200]!r}") from None
     id_ = value.get("id") if isinstance(value, dict) else None
     kinds = [kind for kind in KINDS if isinstance(value, dict) and kind in value]
     if type(id_) is not int or id_ not in known or len(kinds) != 1:
-        raise Fault("the testee printed something that is no outcome", seen=line[:200].decode(errors="replace"))
+        raise Failure("the testee printed something that is no outcome", seen=line[:200].decode(errors="replace"))
     return id_, Result(kinds[0], value[kinds[0]], line)
 
 

@@ -1,4 +1,4 @@
-"""A host under test: the suite's probe is its plugin, and hands the connection to the suite."""
+"""A host under test: the suite's stub plugin is its plugin, and hands the connection to the suite."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from conformance.drive.capabilities import Role, Testee
-from conformance.drive.offers.memory import cross
+from conformance.drive.control_socket import ControlSocket
+from conformance.drive.endpoints.memory import cross
 from conformance.drive.process import Child, describe_status
-from conformance.drive.rendezvous import Rendezvous
 from conformance.drive.rings import Bridge, Corrupt, Memory
 from conformance.drive.session import Session
 from conformance.oracle import strict
 from conformance.oracle.values import Type, difference, type_name
-from conformance.outcomes import CaseProblem, Fault, HarnessError, Unsupported
+from conformance.outcomes import CaseProblem, Failure, HarnessError, Unsupported
 from conformance.requirements import Side
 
 NAMESPACE = "conformance"
@@ -34,15 +34,15 @@ class HostSession(Session):
         info: dict[str, Any] | None = None,
         opens: bool = True,
         plugin: str | None = None,
-        patience: float = 10.0,
+        timeout: float = 10.0,
         scale: float = 1.0,
     ) -> None:
-        """Start the host on the probe.
+        """Start the host on the stub plugin.
 
-        ``info`` says how the probe's ``info`` behaves, ``opens=False`` lets it open its URLs only when it is told to,
-        ``plugin`` names another executable instead of the probe.
+        ``info`` says how the stub plugin's ``info`` behaves, ``opens=False`` lets it open its URLs only
+        when it is told to, ``plugin`` names another executable instead of the stub plugin.
         """
-        super().__init__(patience=patience, scale=scale)
+        super().__init__(timeout=timeout, scale=scale)
         role = testee.role(Side.HOST)
         assert role is not None
         self.role: Role = role
@@ -53,9 +53,9 @@ class HostSession(Session):
         self._named: list[str] | None = None
         self.bridge: Bridge | None = None
         self.ends: list[list[int]] = []  # device and inode of what the plugin opened
-        self.probe = Rendezvous(self.pump, {"info": info or {}, "open": opens})
+        self.control = ControlSocket(self.pump, {"info": info or {}, "open": opens})
         try:
-            executable = plugin or self.probe.executable
+            executable = plugin or self.control.executable
             argv = [*testee.argv, *role.path, *(["--bind", bind] if bind else []), executable, *args]
             self.child = Child(self.pump, argv)
             self.child.keep_stdout()
@@ -72,34 +72,34 @@ class HostSession(Session):
             problem.message = f"{what}: {problem.message}"
             raise
 
-    # --- the probe -----------------------------------------------------------------------------
+    # --- the stub plugin -----------------------------------------------------------------------------
 
     def hello(self) -> dict[str, Any]:
-        """What the probe reported of itself when the host executed it."""
+        """What the stub plugin reported of itself when the host executed it."""
         self.wait(lambda: self.executed, "the execution of the plugin")
-        return self.probe.reports("run")[0]
+        return self.control.reports("run")[0]
 
     @property
     def executed(self) -> bool:
         """Whether the host has executed the plugin (discovery does not count)."""
-        return bool(self.probe.reports("run"))
+        return bool(self.control.reports("run"))
 
     def connect(self) -> None:
-        """Wait until the probe has opened the connection, and take it over."""
+        """Wait until the stub plugin has opened the connection, and take it over."""
         if self.wire.attached:
             return
         self.hello()
         if not self._opens:
-            raise HarnessError("this probe does not open its connection")
-        self.wait(lambda: bool(self.probe.answers), "a connection that the plugin can open")
-        answer = self.probe.answers.pop(0)
+            raise HarnessError("this stub plugin does not open its connection")
+        self.wait(lambda: bool(self.control.answers), "a connection that the plugin can open")
+        answer = self.control.answers.pop(0)
         if "error" in answer:
-            raise Fault(
+            raise Failure(
                 "the plugin cannot open what the host offered",
                 expected="URLs that the plugin can open",
                 seen=f"{answer['error']} for {self.urls()}",
             )
-        fds, self.probe.fds = self.probe.fds, []
+        fds, self.control.fds = self.control.fds, []
         self.ends = [[seen.st_dev, seen.st_ino] for seen in map(os.fstat, fds)]
         if len(fds) == 5:
             self._cross(fds)
@@ -114,7 +114,7 @@ class HostSession(Session):
         except Corrupt as problem:
             for fd in bells:
                 os.close(fd)
-            raise Fault("the host offers memory that is no connection", seen=str(problem)) from None
+            raise Failure("the host offers memory that is no connection", seen=str(problem)) from None
         finally:
             os.close(memory_fd)
         names = ("replies.filled", "requests.drained", "requests.filled", "replies.drained")
@@ -122,7 +122,7 @@ class HostSession(Session):
         cross(self.bridge, self.wire)
 
     def open(self, *, writer_first: bool = False) -> None:
-        """Have a probe that was started with ``opens=False`` open its URLs after all, and take the connection over."""
+        """Have a stub plugin that was started with ``opens=False`` open its URLs, and take the connection over."""
         self.tell(open="writer-first" if writer_first else "reader-first")
         self._opens = True
         self.connect()
@@ -133,21 +133,21 @@ class HostSession(Session):
         return [words[i + 1] for i, word in enumerate(words[:-1]) if word == "--host"]
 
     def tell(self, **order: Any) -> None:
-        """Give the probe an order."""
+        """Give the stub plugin an order."""
         self.hello()
-        if not self.probe.tell(order):
-            raise Fault("the host ended its plugin", expected="a plugin that runs until it ends by itself")
+        if not self.control.tell(order):
+            raise Failure("the host ended its plugin", expected="a plugin that runs until it ends by itself")
 
     def answer(self) -> dict[str, Any]:
-        """The probe's next answer to an order."""
+        """The stub plugin's next answer to an order."""
         self.wait(
-            lambda: bool(self.probe.answers) or self.probe.gone,
+            lambda: bool(self.control.answers) or self.control.gone,
             "the plugin's own work",
             owed_by="the plugin, run by the host,",
         )
-        if not self.probe.answers:
-            raise Fault("the host ended its plugin", expected="a plugin that runs until it ends by itself")
-        return self.probe.answers.pop(0)
+        if not self.control.answers:
+            raise Failure("the host ended its plugin", expected="a plugin that runs until it ends by itself")
+        return self.control.answers.pop(0)
 
     # --- the connection ------------------------------------------------------------------------
 
@@ -203,7 +203,7 @@ class HostSession(Session):
         if self._named is None:
             named = self.reply(self.request("listServices")).get("services") or []
             if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-                raise Fault("the services are no array of strings", seen=repr(named)[:300])
+                raise Failure("the services are no array of strings", seen=repr(named)[:300])
             self._named = named
         return self._named
 
@@ -218,7 +218,9 @@ class HostSession(Session):
             reply = self.wire.take()
             sequence = reply.get("sequence")
             if type(sequence) is not int:
-                raise Fault("a reply without a sequence", expected="the sequence of a request", seen=repr(reply)[:300])
+                raise Failure(
+                    "a reply without a sequence", expected="the sequence of a request", seen=repr(reply)[:300]
+                )
             reply[_BYTES] = data
             self._replies.setdefault(sequence, []).append(reply)
             self._order.append(sequence)
@@ -227,16 +229,16 @@ class HostSession(Session):
         self._sort()
         return bool(self._replies.get(sequence))
 
-    def reply(self, sequence: int, *, patience: float | None = None) -> dict[str, Any]:
+    def reply(self, sequence: int, *, timeout: float | None = None) -> dict[str, Any]:
         """The reply to a request, judged strictly; others that came meanwhile are kept for their own."""
         self.connect()
         self.wait(
             lambda: self._has(sequence) or (self.wire.eof and not self.wire.frames),
             f"the reply to request {sequence}",
-            patience=patience,
+            timeout=timeout,
         )
         if not self._has(sequence):
-            raise Fault(
+            raise Failure(
                 f"the connection ended instead of the reply to request {sequence}",
                 expected="a reply",
                 seen="end of file",
@@ -250,10 +252,10 @@ class HostSession(Session):
         self.wait(lambda: self._has(sequence) or self.wire.eof, f"the reply to request {sequence}, or the end")
         return self.reply(sequence) if self._has(sequence) else None
 
-    def raw_reply(self, sequence: int, *, patience: float | None = None) -> bytes:
+    def raw_reply(self, sequence: int, *, timeout: float | None = None) -> bytes:
         """The reply to a request as the bytes that came."""
         self.connect()
-        self.wait(lambda: self._has(sequence), f"the reply to request {sequence}", patience=patience)
+        self.wait(lambda: self._has(sequence), f"the reply to request {sequence}", timeout=timeout)
         data: bytes = self._replies[sequence].pop(0)[_BYTES]
         return data
 
@@ -272,19 +274,19 @@ class HostSession(Session):
         sequence: int,
         *meant: Any,
         types: Sequence[Type] | None = None,
-        patience: float | None = None,
+        timeout: float | None = None,
     ) -> list[Any]:
         """Expect a successful reply with exactly these results."""
-        reply = self.reply(sequence, patience=patience)
+        reply = self.reply(sequence, timeout=timeout)
         if reply.get("error") is not None:
-            raise Fault(
+            raise Failure(
                 "the call failed",
                 expected=f"the results {meant!r}"[:300],
                 seen=f"error: {reply['error']}"[:300],
             )
         came = reply.get("reply")
         if not isinstance(came, list) or len(came) != len(meant):
-            raise Fault(
+            raise Failure(
                 "the reply is not the array of the results",
                 expected=repr(list(meant))[:300],
                 seen=repr(reply)[:300],
@@ -293,7 +295,7 @@ class HostSession(Session):
         for index, (of, want, got) in enumerate(zip(kinds, meant, came, strict=True)):
             problem = difference(of, want, got, f"result {index}")
             if problem:
-                raise Fault("another result than the service returns", expected=repr(want)[:300], seen=problem)
+                raise Failure("another result than the service returns", expected=repr(want)[:300], seen=problem)
         return came
 
     def error(self, sequence: int, *, why: str) -> str:
@@ -301,17 +303,17 @@ class HostSession(Session):
         reply = self.reply(sequence)
         error = reply.get("error")
         if error is None:
-            raise Fault(f"{why}, and the host answered with success", expected="an error", seen=repr(reply)[:300])
+            raise Failure(f"{why}, and the host answered with success", expected="an error", seen=repr(reply)[:300])
         if not isinstance(error, str):
-            raise Fault("the error of a reply is no string", expected="a string", seen=repr(error)[:300])
+            raise Failure("the error of a reply is no string", expected="a string", seen=repr(error)[:300])
         return error
 
     def being_written(self) -> None:
         """Wait until a reply is on its way, with the suite told to hold."""
         if not self.look_for(lambda: bool(self.wire.offered)):
-            self.wait(lambda: False, "the beginning of a reply", patience=0)
+            self.wait(lambda: False, "the beginning of a reply", timeout=0)
 
-    def goes_on(self) -> None:
+    def assert_alive(self) -> None:
         """Check that the connection is alive: one more call goes through."""
         self.results(self.call("add", 40, 2), 42)
 
@@ -327,39 +329,39 @@ class HostSession(Session):
             self._sort()
             return not any(self._replies.values()) and not self.wire.in_message
 
-        if not self.holds(quiet, seconds):
-            raise Fault(
+        if not self.stays(quiet, seconds):
+            raise Failure(
                 "the host sent a reply too many", expected="nothing on the connection", seen=repr(self.unasked())[:300]
             )
 
     # --- the end -------------------------------------------------------------------------------
 
-    def leave(self, status: int = 0) -> None:
+    def disconnect(self, status: int = 0) -> None:
         """Close the connection and have the plugin exit with ``status``.
 
         A host that has ended the plugin already is judged by what it says of it, see `ended`.
         """
         self.hello()
         self.wire.close()
-        self.probe.tell({"exit": status})
+        self.control.tell({"exit": status})
 
     def die(self, signal: str) -> None:
         """Have the plugin die by a signal, the connection with it."""
         self.tell(signal=signal)
-        self.wait(lambda: self.probe.gone, f"the plugin's death by {signal}", may_end=True, owed_by="the plugin")
+        self.wait(lambda: self.control.gone, f"the plugin's death by {signal}", may_end=True, owed_by="the plugin")
         self.wire.close()
 
     def broken_off(self, why: str) -> None:
         """Expect the host to end the connection and, although the plugin then exits 0, to report a failure."""
         with self.trying(why):
             self.eof("end of file on the connection, which the host ends")
-            if self.probe.gone:
-                raise Fault(
+            if self.control.gone:
+                raise Failure(
                     "the host killed its plugin instead of ending the connection",
                     expected="end of file",
                     seen="the plugin's death",
                 )
-        self.leave(0)
+        self.disconnect(0)
         self.ended(why=f"{why}, and the plugin exits 0", success=False)
 
     def ended(self, *, why: str, success: bool, says: str | None = None) -> str:
@@ -371,33 +373,33 @@ class HostSession(Session):
         assert child is not None
         self.wait(lambda: child.ended, f"the end of the host ({why})", may_end=True)
         self.pump.until(lambda: child.stderr_channel.eof, self.now() + 0.5)  # a plugin may hold it open
-        status, text = child.status or 0, child.stderr.text().replace(self.probe.folder, "FOLDER")
+        status, text = child.status or 0, child.stderr.text().replace(self.control.folder, "FOLDER")
         if status < 0:
-            raise Fault(
+            raise Failure(
                 f"{why}: the host died", expected="an exit status", seen=describe_status(status), note=text[-800:]
             )
         if success and status != 0:
-            raise Fault(
+            raise Failure(
                 f"{why}: the host reports a failure",
                 expected="exit 0",
                 seen=f"exit {status}",
                 note=text[-800:],
             )
         if not success and status == 0:
-            raise Fault(
+            raise Failure(
                 f"{why}: the host reports success",
                 expected="a status other than 0",
                 seen="exit 0",
                 note=text[-800:],
             )
         if not success and not text.strip():
-            raise Fault(
+            raise Failure(
                 f"{why}: the host does not say what happened",
                 expected="a line on standard error",
                 seen="nothing",
             )
         if says is not None and not re.search(says, text):
-            raise Fault(
+            raise Failure(
                 f"{why}: the host does not name it",
                 expected=f"{says!r} to be found on standard error",
                 seen=text[-400:],
@@ -411,12 +413,12 @@ class HostSession(Session):
         self._replies = {sequence: replies for sequence, replies in self._replies.items() if replies}
 
     def close(self) -> None:
-        """Kill and reap host and probe, close every descriptor."""
+        """Kill and reap host and stub plugin, close every descriptor."""
         super().close()
         if self.bridge is not None:
             self.bridge.close()
             self.bridge = None
-        self.probe.close()
+        self.control.close()
 
 
 _BYTES = "\0bytes"

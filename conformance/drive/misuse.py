@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from conformance.drive.capabilities import Testee
 from conformance.drive.process import Child, describe_status
 from conformance.drive.session import Session
-from conformance.outcomes import Fault, HarnessError, Unsupported
+from conformance.outcomes import Failure, HarnessError, Unsupported
 from conformance.requirements import Side
 
 ACCIDENTS = (
@@ -33,8 +33,8 @@ _CLASS = re.compile(
 class MisuseSession(Session):
     """One run of ``TESTEE conformance-panic KIND``."""
 
-    def __init__(self, testee: Testee, kind: str, *, patience: float = 10.0) -> None:
-        super().__init__(patience=patience)
+    def __init__(self, testee: Testee, kind: str, *, timeout: float = 10.0) -> None:
+        super().__init__(timeout=timeout)
         role = testee.role(Side.MISUSE)
         if role is None:
             raise HarnessError("the testee has no command for misuse")
@@ -61,7 +61,7 @@ class MisuseSession(Session):
 
         Raises:
             Unsupported: the testee does not declare the kind, or says that its language rules it out.
-            Fault: the misuse was let pass, or what ended the process was something else than a refusal.
+            Failure: the misuse was let pass, or what ended the process was something else than a refusal.
         """
         if self.kind not in self._declared:
             raise Unsupported(f"the testee does not declare the misuse {self.kind}")
@@ -69,15 +69,17 @@ class MisuseSession(Session):
         if status == 0 and stdout.startswith("unsupported:"):
             raise Unsupported(f"the testee says: {stdout.removeprefix('unsupported:').strip()}")
         if "survived" in stdout:
-            raise Fault(f"the misuse {self.kind} was let pass", expected="a refusal", seen=f"{stdout.strip()[:200]!r}")
+            raise Failure(
+                f"the misuse {self.kind} was let pass", expected="a refusal", seen=f"{stdout.strip()[:200]!r}"
+            )
         expected = "a status other than 0, and a message on standard error"
         if status == 0:
-            raise Fault(f"the misuse {self.kind} ended with exit 0", expected=expected, seen=repr(stdout[:200]))
+            raise Failure(f"the misuse {self.kind} ended with exit 0", expected=expected, seen=repr(stdout[:200]))
         if status < 0 and status != -signal.SIGABRT:  # some languages end that way when nobody handles an exception
-            raise Fault(f"the misuse {self.kind} killed the process", expected=expected, seen=describe_status(status))
+            raise Failure(f"the misuse {self.kind} killed the process", expected=expected, seen=describe_status(status))
         message = message_of(stderr)
         if not message:
-            raise Fault(
+            raise Failure(
                 f"the misuse {self.kind} was refused without a word", expected=expected, seen=repr(stderr[:200])
             )
         self._judge(message, says, patterns)
@@ -86,7 +88,7 @@ class MisuseSession(Session):
     def _judge(self, message: str, says: str, patterns: Sequence[str]) -> None:
         for pattern in ACCIDENTS:
             if re.search(pattern, message):
-                raise Fault(
+                raise Failure(
                     f"the process of the misuse {self.kind} failed by accident",
                     expected=f"a message that says {says}",
                     seen=message[:300],
@@ -94,7 +96,7 @@ class MisuseSession(Session):
         words = "\n".join(_CLASS.sub("", line).lstrip(": ") for line in message.splitlines())
         for pattern in patterns:
             if not re.search(pattern, words, re.IGNORECASE):
-                raise Fault(
+                raise Failure(
                     f"the refusal of {self.kind} does not name what is wrong",
                     expected=f"a message that says {says}",
                     seen=message[:300],

@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from conformance.drive import offers
+from conformance.drive import endpoints
 from conformance.drive.capabilities import Role, Testee
 from conformance.drive.control import Result, Ticket, instruction, read_outcome
 from conformance.drive.process import Child
 from conformance.drive.session import Session
 from conformance.oracle import strict
 from conformance.oracle.values import Type, difference, type_name
-from conformance.outcomes import Fault, HarnessError, Unsupported
+from conformance.outcomes import Failure, HarnessError, Unsupported
 from conformance.requirements import Side
 
 
@@ -24,13 +24,13 @@ class PluginSession(Session):
         self,
         testee: Testee,
         *,
-        offer: Callable[[], offers.Offer] | None = None,
+        endpoint: Callable[[], endpoints.Endpoint] | None = None,
         urls: Sequence[str] | None = None,
-        patience: float = 10.0,
+        timeout: float = 10.0,
         scale: float = 1.0,
     ) -> None:
-        """Start the testee: hosted over ``offer`` (default: pipes in procfs), or with just ``urls``."""
-        super().__init__(patience=patience, scale=scale)
+        """Start the testee: hosted over ``endpoint`` (default: pipes in procfs), or with just ``urls``."""
+        super().__init__(timeout=timeout, scale=scale)
         role = testee.role(Side.PLUGIN)
         assert role is not None
         self.role: Role = role
@@ -39,18 +39,20 @@ class PluginSession(Session):
         self._line: list[bytes] = []
         self._known: dict[int, Ticket] = {}
         self._stdin: int | None = None
-        self.offer: offers.Offer | None = None
+        self.endpoint: endpoints.Endpoint | None = None
         try:
-            self._start(testee, offer, urls)
+            self._start(testee, endpoint, urls)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, testee: Testee, offer: Callable[[], offers.Offer] | None, urls: Sequence[str] | None) -> None:
+    def _start(
+        self, testee: Testee, endpoint: Callable[[], endpoints.Endpoint] | None, urls: Sequence[str] | None
+    ) -> None:
         if urls is None:
-            self.offer = (offer or offers.procfs)()
-            self.offer.begin(self.pump, self.wire)
-            urls = self.offer.urls
+            self.endpoint = (endpoint or endpoints.procfs)()
+            self.endpoint.begin(self.pump, self.wire)
+            urls = self.endpoint.urls
         argv = [*testee.argv, *self.role.path]
         for url in urls:
             argv += ["--host", url]
@@ -66,17 +68,17 @@ class PluginSession(Session):
 
     def _run(self, argv: list[str], instructions: int, outcomes: int) -> Child:
         """Start the process, with instructions and outcomes on the standard streams if the connection is not there."""
-        offer = self.offer
-        if offer is None or offer.stdin is None or offer.stdout is None:
-            pass_fds = offer.pass_fds if offer else ()
+        endpoint = self.endpoint
+        if endpoint is None or endpoint.stdin is None or endpoint.stdout is None:
+            pass_fds = endpoint.pass_fds if endpoint else ()
             child = Child(self.pump, argv, stdin=instructions, stdout=outcomes, pass_fds=pass_fds)
         else:
             self.need("control-fd")
-            pass_fds = [*offer.pass_fds, instructions, outcomes]
+            pass_fds = [*endpoint.pass_fds, instructions, outcomes]
             env = {"CONFORMANCE_CONTROL": f"{instructions},{outcomes}"}
-            child = Child(self.pump, argv, stdin=offer.stdin, stdout=offer.stdout, pass_fds=pass_fds, env=env)
-        if offer is not None:
-            offer.started()
+            child = Child(self.pump, argv, stdin=endpoint.stdin, stdout=endpoint.stdout, pass_fds=pass_fds, env=env)
+        if endpoint is not None:
+            endpoint.started()
         return child
 
     # --- the control channel -------------------------------------------------------------------
@@ -93,7 +95,7 @@ class PluginSession(Session):
     def _outcome(self, line: bytes) -> None:
         id_, result = read_outcome(line, self._known)
         if id_ in self._results:
-            raise Fault(f"the testee printed two outcomes for instruction {id_}", seen=line[:200].decode())
+            raise Failure(f"the testee printed two outcomes for instruction {id_}", seen=line[:200].decode())
         self._results[id_] = result
 
     def start(self, op: str, *, background: bool = False, results: Sequence[Type] = (), **fields: Any) -> Ticket:
@@ -149,15 +151,15 @@ class PluginSession(Session):
         if feature not in self.role.features:
             raise Unsupported(f"the testee does not declare the feature {feature}")
 
-    def outcome(self, ticket: Ticket, *, patience: float | None = None, why: str = "") -> Result:
+    def outcome(self, ticket: Ticket, *, timeout: float | None = None, why: str = "") -> Result:
         """The outcome of an instruction, whatever it is, except that ``unsupported`` ends the case.
 
         ``why`` says in the report of a hang what the testee should have noticed.
         """
         what = f"the outcome of instruction {ticket.id} ({ticket.what})" + (f" after this: {why}" if why else "")
-        self.wait(lambda: ticket.id in self._results or self._outcomes.eof, what, patience=patience)
+        self.wait(lambda: ticket.id in self._results or self._outcomes.eof, what, timeout=timeout)
         if ticket.id not in self._results:
-            self.wait(lambda: False, what, patience=patience)
+            self.wait(lambda: False, what, timeout=timeout)
         result = self._results[ticket.id]
         if result.kind == "unsupported":
             raise Unsupported(f"the testee says: {result.value}")
@@ -171,52 +173,52 @@ class PluginSession(Session):
         """Expect a call to succeed with exactly these values of its result types."""
         result = self.outcome(ticket)
         if result.kind != "ok":
-            raise Fault(
+            raise Failure(
                 f"{ticket.what} failed",
                 expected=f"the results {meant!r}"[:300],
                 seen=f"{result.kind}: {result.value}"[:400],
             )
         if not isinstance(result.value, list):
-            raise Fault(
+            raise Failure(
                 f"{ticket.what}: the results are no array",
                 expected=repr(list(meant))[:300],
                 seen=repr(result.value)[:300],
             )
         if len(result.value) != len(meant):
             expected, seen = repr(list(meant))[:300], repr(result.value)[:300]
-            raise Fault(f"{ticket.what}: wrong number of results", expected=expected, seen=seen)
+            raise Failure(f"{ticket.what}: wrong number of results", expected=expected, seen=seen)
         for index, (of, want, got) in enumerate(zip(ticket.results, meant, result.value, strict=True)):
             problem = difference(of, want, got, f"result {index}")
             if problem:
-                raise Fault(f"{ticket.what}: another result than was sent", seen=problem, expected=repr(want)[:300])
+                raise Failure(f"{ticket.what}: another result than was sent", seen=problem, expected=repr(want)[:300])
         return result.value
 
     def value(self, ticket: Ticket, meant: Any) -> None:
         """Expect a registry lookup or ``hosted`` to yield exactly this JSON value."""
         result = self.outcome(ticket)
         if result.kind != "ok":
-            raise Fault(f"{ticket.what} failed", expected=repr(meant), seen=f"{result.kind}: {result.value}")
+            raise Failure(f"{ticket.what} failed", expected=repr(meant), seen=f"{result.kind}: {result.value}")
         problem = difference("any", meant, result.value, "the value")
         if problem:
-            raise Fault(f"{ticket.what}: another value than was sent", expected=repr(meant), seen=problem)
+            raise Failure(f"{ticket.what}: another value than was sent", expected=repr(meant), seen=problem)
 
     def failed(self, ticket: Ticket, *, why: str, or_panic: bool = False) -> str:
         """Expect an ordinary error of the call, and return its text; ``why`` says what makes it one."""
         result = self.outcome(ticket, why=why)
         if result.kind == "panic" and not or_panic:
-            raise Fault(
+            raise Failure(
                 f"{why}: the implementation raised something that is no ordinary error of the call",
                 expected="an error",
                 seen=f"panic: {result.value}",
             )
         if result.kind == "ok":
-            raise Fault(
+            raise Failure(
                 f"{why}, and the call succeeded",
                 expected="an error",
                 seen=f"the results {result.value!r}"[:400],
             )
         if not isinstance(result.value, str):
-            raise Fault("the text of an error is no string", expected="a string", seen=repr(result.value))
+            raise Failure("the text of an error is no string", expected="a string", seen=repr(result.value))
         return result.value
 
     # --- the connection ------------------------------------------------------------------------
@@ -231,7 +233,7 @@ class PluginSession(Session):
         if not self.wire.frames:
             assert ticket is not None
             result = self.outcome(ticket)
-            raise Fault(
+            raise Failure(
                 f"{ticket.what} ended without a request on the connection",
                 expected="a request",
                 seen=f"{result.kind}: {result.value!r}"[:400],
@@ -243,7 +245,7 @@ class PluginSession(Session):
         request = self.wire.take()
         sequence = request.get("sequence")
         if type(sequence) is not int or not 0 <= sequence < 1 << 64:
-            raise Fault(
+            raise Failure(
                 "the sequence of a request is no uint64",
                 expected="an integer from 0 to 2^64-1",
                 seen=repr(sequence),
@@ -263,15 +265,15 @@ class PluginSession(Session):
             found[f"{request.get('type')} {request.get('namespace')}.{request.get('name') or ''}"] = request
         missing = [ticket.what for ticket in tickets if ticket.what not in found]
         if missing:
-            raise Fault("a request of several concurrent ones is missing", expected=missing[0], seen=repr([*found]))
+            raise Failure("a request of several concurrent ones is missing", expected=missing[0], seen=repr([*found]))
         return [found[ticket.what] for ticket in tickets]
 
     def being_written(self, ticket: Ticket) -> None:
         """Wait until a request that is larger than the connection holds fills it, with the suite told to hold."""
         self.look_for(lambda: bool(self.wire.offered) or self.arrived(ticket))
         if not self.wire.offered:
-            self.wait(lambda: False, f"the beginning of the request of {ticket.what}", patience=0)
-        self.holds(lambda: True, 0.05)  # time to fill it, and to wait
+            self.wait(lambda: False, f"the beginning of the request of {ticket.what}", timeout=0)
+        self.stays(lambda: True, 0.05)  # time to fill it, and to wait
 
     def reply(self, request: dict[str, Any] | int, *, tail: bytes = b"\n", **keys: Any) -> None:
         """Answer a request with the given keys."""
@@ -284,9 +286,9 @@ class PluginSession(Session):
         self.reply(request, reply=list(values))
         return request
 
-    def goes_on(self) -> None:
+    def assert_alive(self) -> None:
         """Check that the connection is alive: one more call goes through."""
-        ticket = self.call("still here?", name="goes_on", results=["any"])
+        ticket = self.call("still here?", name="assert_alive", results=["any"])
         self.serve(ticket, "yes")
         self.ok(ticket, "yes")
 
@@ -304,8 +306,8 @@ class PluginSession(Session):
 
     def quiet(self, seconds: float = 0.15) -> None:
         """Check that the plugin sends nothing for a short while."""
-        if not self.holds(lambda: not self.wire.frames and not self.wire.in_message, seconds):
-            raise Fault("the plugin sent something unasked", expected="nothing on the connection")
+        if not self.stays(lambda: not self.wire.frames and not self.wire.in_message, seconds):
+            raise Failure("the plugin sent something unasked", expected="nothing on the connection")
 
     def finish(self, status: int = 0) -> None:
         """End the control channel and expect the process to exit with ``status``."""
@@ -323,7 +325,7 @@ class PluginSession(Session):
         if child.status != status:
             from conformance.drive.process import describe_status
 
-            raise Fault(
+            raise Failure(
                 f"{what}: another status",
                 expected=describe_status(status),
                 seen=describe_status(child.status or 0),
@@ -340,5 +342,5 @@ class PluginSession(Session):
     def close(self) -> None:
         """Kill and reap the testee, close every descriptor."""
         super().close()
-        if self.offer is not None:
-            self.offer.discard()
+        if self.endpoint is not None:
+            self.endpoint.discard()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from conformance.outcomes import CaseProblem, Fault, Unsupported
+from conformance.outcomes import CaseProblem, Failure, Unsupported
 
 SHOWN = 8
 
@@ -15,7 +15,7 @@ class Problems:
 
     def __init__(self) -> None:
         self._checked = 0
-        self._faults: list[tuple[str, Fault]] = []
+        self._faults: list[tuple[str, Failure]] = []
 
     @contextmanager
     def of(self, what: str) -> Iterator[None]:
@@ -23,7 +23,7 @@ class Problems:
         self._checked += 1
         try:
             yield
-        except Fault as fault:
+        except Failure as fault:
             self._faults.append((what, fault))
         except Unsupported:
             raise
@@ -32,14 +32,14 @@ class Problems:
             raise
 
     def check(self) -> None:
-        """Raises the fault that came, or one Fault over all that came."""
+        """Raises the fault that came, or one Failure over all that came."""
         if not self._faults:
             if not self._checked:
                 raise AssertionError("a case that checks nothing")
             return
         what, first = self._faults[0]
         if len(self._faults) == 1:
-            raise Fault(f"{what}: {first.message}", expected=first.expected, seen=first.seen, note=first.note)
+            raise Failure(f"{what}: {first.message}", expected=first.expected, seen=first.seen, note=first.note)
         lines = [
             f"{what}: {fault.message}" + (f"; seen: {fault.seen}" if fault.seen else "")
             for what, fault in self._faults[:SHOWN]
@@ -47,4 +47,4 @@ class Problems:
         if len(self._faults) > SHOWN:
             lines.append(f"… and {len(self._faults) - SHOWN} more")
         message = f"{len(self._faults)} of {self._checked} checks failed, the first: {what}: {first.message}"
-        raise Fault(message, expected=first.expected, seen=first.seen, note="\n".join(line[:400] for line in lines))
+        raise Failure(message, expected=first.expected, seen=first.seen, note="\n".join(line[:400] for line in lines))

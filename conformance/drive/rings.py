@@ -139,7 +139,7 @@ class Bridge:
         fcntl.ioctl(self._from_suite, termios.FIONREAD, count)
         return count[0] + self.giving.carrying + self.memory.fill(self.giving.ring)
 
-    def spoil(self, ring: str, which: int, beside: int, by: int) -> None:
+    def corrupt(self, ring: str, which: int, beside: int, by: int) -> None:
         """Make a counter of a ring what it cannot be, the value of ``beside`` and ``by`` more, and ring its bells."""
         memory = self.memory
         for half in (self.taking, self.giving):
@@ -257,9 +257,9 @@ class _Taking(_Half):
             if self._fill():
                 self._store(CONSUMER_WAITS, 0)
                 continue
-            goes_on = self._wait(bridge._to_suite, 0)  # an error there: the suite has closed its end
+            assert_alive = self._wait(bridge._to_suite, 0)  # an error there: the suite has closed its end
             self._store(CONSUMER_WAITS, 0)
-            if not goes_on or _broken(bridge._to_suite):
+            if not assert_alive or _broken(bridge._to_suite):
                 break
         self._store(CONSUMER_WAITS, 1)  # so that a producer rings, and is told
 
@@ -331,9 +331,9 @@ class _Giving(_Half):
             if self._fill() <= self._capacity // 2:
                 self._store(PRODUCER_WAITS, 0)
                 continue
-            goes_on = self._wait(self.bridge._stopped, select.POLLIN)
+            assert_alive = self._wait(self.bridge._stopped, select.POLLIN)
             self._store(PRODUCER_WAITS, 0)
-            if not goes_on or self._gone:
+            if not assert_alive or self._gone:
                 return False
         return True
 

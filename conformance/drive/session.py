@@ -9,17 +9,17 @@ from collections.abc import Callable
 from conformance.drive.process import Child, describe_status
 from conformance.drive.pump import Pump
 from conformance.drive.wire import WireEnd
-from conformance.outcomes import Crash, Fault, Hang
+from conformance.outcomes import Crash, Failure, Timeout
 
 
 class Session:
-    """A testee's process, one connection with it, and the patience with which it is waited for.
+    """A testee's process, one connection with it, and the timeout of each wait.
 
-    ``patience`` is in seconds and bounds every single wait; ``scale`` multiplies the sizes of large cases.
+    ``timeout`` is in seconds and bounds every single wait; ``scale`` multiplies the sizes of large cases.
     """
 
-    def __init__(self, *, patience: float, scale: float = 1.0) -> None:
-        self.patience = patience
+    def __init__(self, *, timeout: float, scale: float = 1.0) -> None:
+        self.timeout = timeout
         self.scale = scale
         self.pump = Pump()
         self.wire = WireEnd(self.pump)
@@ -37,7 +37,7 @@ class Session:
         done: Callable[[], bool],
         what: str,
         *,
-        patience: float | None = None,
+        timeout: float | None = None,
         may_end: bool = False,
         owed_by: str = "the testee",
         waited: float = 0.0,
@@ -45,11 +45,11 @@ class Session:
         """Wait until ``done()``; ``waited`` is how many seconds the caller has waited for it already.
 
         Raises:
-            Hang: the time is up; says what was awaited and what the process was doing.
+            Timeout: the time is up; says what was awaited and what the process was doing.
             Crash: the process ended before (unless it ``may_end``).
-            Fault: the testee wrote something on the connection that is no message.
+            Failure: the testee wrote something on the connection that is no message.
         """
-        limit = self.patience if patience is None else patience
+        limit = self.timeout if timeout is None else timeout
         child = self.child
 
         def over() -> bool:
@@ -60,7 +60,7 @@ class Session:
         if done():
             return
         if self.wire.broken:
-            raise Fault("the testee wrote something that is no message", seen=self.wire.broken)
+            raise Failure("the testee wrote something that is no message", seen=self.wire.broken)
         if in_time and child is not None:
             raise Crash(
                 f"the testee's process ended while {what} was awaited",
@@ -71,19 +71,19 @@ class Session:
         state = child.state() if child is not None else "not started"
         if child is not None and not self.stacks:
             self.stacks = child.dump_stacks()
-        raise Hang(
+        raise Timeout(
             f"{owed_by} did not deliver {what} within {waited + limit:g} s",
             expected=what,
             seen=f"nothing; the process is {state}",
         )
 
-    def holds(self, still: Callable[[], bool], seconds: float) -> bool:
+    def stays(self, still: Callable[[], bool], seconds: float) -> bool:
         """Whether something stays true for a while; for what must *not* happen."""
         return not self.pump.until(lambda: not still(), self.now() + seconds)
 
     def look_for(self, done: Callable[[], bool], seconds: float | None = None) -> bool:
         """Whether something comes true in time that happens outside of the pump, and has to be looked for."""
-        deadline = self.now() + (self.patience if seconds is None else seconds)
+        deadline = self.now() + (self.timeout if seconds is None else seconds)
         while not done() and self.now() < deadline:
             self.pump.until(lambda: False, self.now() + 0.002)
         return done()
@@ -100,7 +100,7 @@ class Session:
     def deliver(self, data: bytes) -> None:
         """Write raw bytes and wait until the testee has read them: what follows comes with another read."""
         self.send(data)
-        deadline, tries = self.now() + self.patience, 0
+        deadline, tries = self.now() + self.timeout, 0
         while self.wire.unread:
             tries += 1
             if tries < 100:
@@ -109,7 +109,7 @@ class Session:
                 self.pump.until(lambda: False, self.now() + 0.001)
             else:
                 what = f"the reading of {len(data)} bytes"
-                self.wait(lambda: not self.wire.unread, what, patience=0, waited=self.patience)
+                self.wait(lambda: not self.wire.unread, what, timeout=0, waited=self.timeout)
         if self.wire.unread is None:
             self.pump.until(lambda: False, self.now() + 0.002)
 
@@ -130,7 +130,7 @@ class Session:
             return self.wire.write_error is not None
 
         if not self.look_for(refused):
-            raise Fault(
+            raise Failure(
                 f"{why}, and the testee does not close the end that it reads from",
                 expected="writes that fail",
                 seen="a connection that takes bytes which nobody reads",

@@ -18,14 +18,14 @@ from typing import Any
 from conformance.drive.pump import Channel, Pump, Writer
 from conformance.oracle import strict
 from conformance.oracle.frames import BadFrame, FrameReader
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 SHOWN = 400
 
 
 @dataclass(slots=True)
 class Crossing:
-    """Bytes that crossed the wire: when (seconds since the start of the case), which way, what."""
+    """Bytes that crossed the wire: when (seconds since the start of the case), which direction, what."""
 
     at: float
     direction: str  # ">" from the suite, "<" from the testee, "!" an event
@@ -210,7 +210,7 @@ class WireEnd:
         if self._channel is not None:
             self._pump.hold(self._channel.fd, held)
 
-    def sip(self, size: int) -> None:
+    def slow_reads(self, size: int) -> None:
         """Read no more than so many bytes at once from now on, as soon as they are there."""
         self.note(f"the suite reads {size} bytes at a time")
         assert self._channel is not None
@@ -268,13 +268,13 @@ class WireEnd:
         """The oldest message that came, judged strictly.
 
         Raises:
-            Fault: it is not strict JSON (FRM-07).
+            Failure: it is not strict JSON (FRM-07).
         """
         data = self.frames.popleft()
         try:
             value = strict.loads(data)
         except strict.NotStrict as error:
-            raise Fault(
+            raise Failure(
                 "the testee wrote a message that is not strict JSON",
                 expected="RFC 8259 in UTF-8",
                 seen=f"{error}: {shorten(data)}",

@@ -125,14 +125,14 @@ def typed(types: st.SearchStrategy[Type]) -> st.SearchStrategy[Typed]:
 
 
 def batches(types: st.SearchStrategy[Type], names: Iterable[str]) -> st.SearchStrategy[Batch]:
-    """Batches of values of these types, and of the corners of the scalar types of these names."""
+    """Batches of values of these types, and of the edge cases of the scalar types of these names."""
     pool = st.lists(typed(types), min_size=3, max_size=POOL)
-    corners = values.corners([Typed(*edge) for edge in values.edges(names)])
+    edge_cases = values.edge_cases([Typed(*edge) for edge in values.edges(names)])
 
     def build(plan: bytes, *parts: list[Typed]) -> Batch:
         return Batch(tuple(item for part in reversed(parts) for item in part), plan)
 
-    return planned(build, PLAN, corners, corners, corners, pool, step=Batch.STEP)
+    return planned(build, PLAN, edge_cases, edge_cases, edge_cases, pool, step=Batch.STEP)
 
 
 def safe_as_any(item: Typed) -> bool:

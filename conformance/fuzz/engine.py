@@ -30,7 +30,7 @@ from conformance.fuzz.progress import Progress
 from conformance.fuzz.record import RecordError, pack, unpack
 from conformance.fuzz.regressions import Regression, save
 from conformance.fuzz.shrink import smaller
-from conformance.outcomes import CaseProblem, Fault, Hang, HarnessError, Unsupported
+from conformance.outcomes import CaseProblem, Failure, HarnessError, Timeout, Unsupported
 
 EXAMPLES = {"quick": 30, "default": 180}
 CAMPAIGN = "campaign"
@@ -311,7 +311,7 @@ class Fuzz:
         if not self._failed:
             self._until = time.monotonic() + SHRINKING
         self._failed[shown] = first
-        if isinstance(first, Hang):
+        if isinstance(first, Timeout):
             self._impatient()
         raise first
 
@@ -331,14 +331,14 @@ class Fuzz:
 
         def soon() -> Session:
             session = start()
-            session.patience = min(session.patience, 1.0)
+            session.timeout = min(session.timeout, 1.0)
             return session
 
         self.start = soon
 
 
-def _leak(problem: CaseProblem, shown: str) -> Fault:
-    return Fault(
+def _leak(problem: CaseProblem, shown: str) -> Failure:
+    return Failure(
         "state leaks from call to call: an example fails on a process that has run others, and passes on a fresh one",
         expected="the same outcome on both",
         seen=problem.message,

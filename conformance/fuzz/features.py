@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from conformance.fuzz.batches import Batch, Typed
+from conformance.fuzz.json_formatting import DAMAGES, Damage, Formatting, MessageSession
 from conformance.fuzz.prototypes import UNMARSHALABLE, Prototypes
-from conformance.fuzz.styles import DAMAGES, Damage, Style, Talk
+from conformance.fuzz.state_machine import Scenario
 from conformance.fuzz.values import FIELDS
-from conformance.fuzz.walks import Walk
 from conformance.oracle.values import INTEGER_RANGES, SCALARS
 
 DEEP = 50
@@ -37,11 +37,11 @@ ALL: tuple[str, ...] = (
     *(f"text: {each}" for each in TEXTS),
     *(f"container: {each}" for each in CONTAINERS),
     *(f"damage: {each}" for each in DAMAGES),
-    "style: ASCII only",
-    "style: unknown keys",
+    "formatting: ASCII only",
+    "formatting: unknown keys",
     "bytes cut into pieces",
-    "walk",
-    "walk broken off",
+    "scenario",
+    "scenario broken off",
     "plan of one call",
     "plan of hundreds of calls",
 )
@@ -63,14 +63,14 @@ def _walk(example: Any) -> Iterator[str]:
         elif isinstance(value, Typed):
             yield from _of_type(value.of)
             todo.append((value.value, 0))
-        elif isinstance(value, Batch | Talk | Walk):
+        elif isinstance(value, Batch | MessageSession | Scenario):
             yield from _of_plan(value)
             todo += [(item, 0) for item in value.pool]
-            todo += [(item, 0) for item in getattr(value, "styles", ())]
+            todo += [(item, 0) for item in getattr(value, "formattings", ())]
         elif isinstance(value, Damage):
             yield from (f"damage: {kind}" for kind in value.kinds())
-        elif isinstance(value, Style):
-            yield from ["style: ASCII only"] * value.ascii + ["style: unknown keys"] * value.unknown
+        elif isinstance(value, Formatting):
+            yield from ["formatting: ASCII only"] * value.ascii + ["formatting: unknown keys"] * value.unknown
         elif isinstance(value, list | tuple | dict):
             inner = [*value.values()] if isinstance(value, dict) else value
             if not isinstance(value, tuple):
@@ -87,16 +87,16 @@ def _of_type(of: Any) -> Iterator[str]:
     yield f"type {of}"
 
 
-def _of_plan(value: Batch | Talk | Walk) -> Iterator[str]:
+def _of_plan(value: Batch | MessageSession | Scenario) -> Iterator[str]:
     steps = len(value.plan) // value.STEP
     if steps == 1:
         yield "plan of one call"
     if steps >= LARGE:
         yield "plan of hundreds of calls"
-    if isinstance(value, Talk) and any(value.cuts):
+    if isinstance(value, MessageSession) and any(value.cuts):
         yield "bytes cut into pieces"
-    if isinstance(value, Walk):
-        yield "walk" if value.place == 1 and value.beside is None else "walk broken off"
+    if isinstance(value, Scenario):
+        yield "scenario" if value.place == 1 and value.beside is None else "scenario broken off"
 
 
 def _of_container(value: list[Any] | dict[str, Any], depth: int) -> Iterator[str]:

@@ -13,11 +13,13 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from conformance.fuzz.batches import Batch, Typed
+from conformance.fuzz.json_formatting import Damage, Formatting, MessageSession
 from conformance.fuzz.prototypes import Prototypes
-from conformance.fuzz.styles import Damage, Style, Talk
-from conformance.fuzz.walks import Walk
+from conformance.fuzz.state_machine import Scenario
 
-_CLASSES: dict[str, type[Any]] = {kind.__name__: kind for kind in (Batch, Typed, Style, Talk, Damage, Walk, Prototypes)}
+_CLASSES: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Batch, Typed, Formatting, MessageSession, Damage, Scenario, Prototypes)
+}
 
 
 class RecordError(ValueError):

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from conformance.fuzz.batches import Batch
+from conformance.fuzz.json_formatting import MessageSession
 from conformance.fuzz.prototypes import Prototypes
-from conformance.fuzz.styles import Talk
-from conformance.fuzz.walks import Walk
+from conformance.fuzz.state_machine import Scenario
 
 _FEW = 4
 """Values are left out of plans of so many steps at most: with fewer values, each step means something else."""
@@ -26,10 +26,10 @@ def smaller(example: Any) -> Iterator[Any]:
             for other in smaller(part):
                 yield (*example[:index], other, *example[index + 1 :])
         yield from _with_fewer_values(example)
-    elif isinstance(example, Batch | Talk | Walk | Prototypes):
+    elif isinstance(example, Batch | MessageSession | Scenario | Prototypes):
         for plan in _shorter(example.plan, example.STEP):
             yield replace(example, plan=plan)
-        if isinstance(example, Batch | Talk):
+        if isinstance(example, Batch | MessageSession):
             for plan, pool in _fewer(example.plan, example.pool, example.STEP):
                 yield replace(example, plan=plan, pool=tuple(pool))
     elif isinstance(example, bytes):
@@ -63,13 +63,13 @@ def _fewer(plan: bytes, pool: Any, size: int) -> Iterator[tuple[bytes, list[Any]
     if count == 1 or steps > _FEW:
         return
     numbers = [int.from_bytes(plan[at : at + size], "big") for at in range(0, steps * size, size)]
-    ways: list[Callable[[int], int]] = [
+    transports: list[Callable[[int], int]] = [
         lambda number: number // count,
         lambda number: number // count**2,
         lambda number: number % 3,
         lambda number: number % 5,
     ]
-    tried = [b"".join(way(number).to_bytes(size, "big") for number in numbers) for way in ways]
+    tried = [b"".join(transport(number).to_bytes(size, "big") for number in numbers) for transport in transports]
     for value in pool:
         for other in dict.fromkeys([*tried, plan]):
             yield other, [value]

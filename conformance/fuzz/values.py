@@ -18,10 +18,10 @@ CORNERS = 10
 """Corner values that come together."""
 
 
-def corners(known: Sequence[T]) -> st.SearchStrategy[list[T]]:
+def edge_cases(known: Sequence[T]) -> st.SearchStrategy[list[T]]:
     """Some of these values, neighbours in the list; none at the simplest.
 
-    What is drawn one by one misses one of a hundred corners in many a run; what is drawn by the handful does not.
+    What is drawn one by one misses one of a hundred edge_cases in many a run; what is drawn by the handful does not.
     """
     return st.sampled_from([[], *(list(known[at : at + CORNERS]) for at in range(0, len(known), CORNERS))])
 
@@ -59,7 +59,7 @@ TEXT = st.one_of(
 )
 """Text of Unicode scalar values: lone surrogates are a matter of hostile bytes, not of values."""
 
-TEXTS = st.builds(list.__add__, st.lists(TEXT, min_size=1, max_size=8), corners(NASTY_TEXT))
+TEXTS = st.builds(list.__add__, st.lists(TEXT, min_size=1, max_size=8), edge_cases(NASTY_TEXT))
 """Several texts."""
 
 KEYS = st.one_of(st.sampled_from(FIELDS), TEXT)
@@ -168,7 +168,7 @@ _TREE_EDGES: list[Any] = [
     "\u2028", "😀", "\uffff", "\0", {"\u2028": 1}, {"😀": []}, {'"': "\\"}, {"constructor": 1, "__proto__": {}},
     ["", ""],
 ]  # fmt: skip
-ANYS = st.builds(list.__add__, st.lists(ANY, min_size=1, max_size=8), corners(_TREE_EDGES))
+ANYS = st.builds(list.__add__, st.lists(ANY, min_size=1, max_size=8), edge_cases(_TREE_EDGES))
 """Several untyped values."""
 
 _EDGES: dict[str, Sequence[Any]] = {

@@ -1,4 +1,4 @@
-"""The final tables: requirement group by way of connecting, at a glance."""
+"""The final tables: requirement group by transport, at a glance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from conformance.drive.capabilities import Testee
 from conformance.fuzz.features import ALL, never
-from conformance.outcomes import FAULTS, Outcome
+from conformance.outcomes import FAILURES, Outcome
 from conformance.requirements import Level, all_requirements
 from conformance.results import Row, summary
 
@@ -33,7 +33,7 @@ WIDEST = 12
 
 
 def build_tables(rows: Sequence[Row]) -> list[Table]:
-    """The tables of each side: a row for each requirement group, a column for each testee and way of connecting."""
+    """The tables of each side: a row for each requirement group, a column for each testee and transport."""
     tables: list[Table] = []
     for side in dict.fromkeys(row.side for row in rows):
         of_side = [row for row in rows if row.side == side]
@@ -67,7 +67,7 @@ def _table(title: str, rows: Sequence[Row], testees: Sequence[str]) -> Table:
 
 
 def _kind(row: Row) -> str:
-    if row.outcome in FAULTS and row.level != Level.MUST:
+    if row.outcome in FAILURES and row.level != Level.MUST:
         return f"{row.outcome}?"
     return row.outcome
 

@@ -122,7 +122,7 @@ def test_a_testee_that_does_not_answer(tmp_path: Path) -> None:
         (["run", "--side", "host", "--case", "plugin/requests/*"], 4, "nothing to run"),
         (["run", "--case", "plugin/requests/*", "--skip", "*"], 4, "nothing to run"),
         (["explain", "XYZ-99"], 2, "XYZ-99: no such requirement or case"),
-        (["mutants", "--bank", "/no/such/folder"], 2, "/no/such/folder: no mutant bank there"),
+        (["mutants", "--set", "/no/such/folder"], 2, "/no/such/folder: no mutant set there"),
     ],
 )
 def test_bad_choices(words: list[str], status: int, says: str) -> None:
@@ -267,8 +267,8 @@ def test_panic_is_another_word_for_misuse() -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--profile", "campaign"], "--profile campaign: say when it ends, with --hours or --examples"),
-        (["--hours", "1"], "--hours is for a campaign (--profile campaign)"),
+        (["--profile", "campaign"], "--profile campaign: say when it ends, with --max-time or --examples"),
+        (["--max-time", "1"], "--max-time is for a campaign (--profile campaign)"),
         (["--resume", "there"], "--resume is for a campaign (--profile campaign)"),
         (["--database", "http://x/"], "http://x/: expected a folder or a URL that begins with redis://"),
     ],

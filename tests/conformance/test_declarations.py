@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conformance.case import catalogue, matches
-from conformance.matrix import EVERYWHERE, ONCE, everywhere, once
 from conformance.requirements import Level, all_requirements
+from conformance.selection import EVERYWHERE, ONCE, everywhere, once
 from conformance.settings import Settings, UsageError
 
 

@@ -14,13 +14,13 @@ from conformance.drive.capabilities import Role
 from conformance.fuzz import values
 from conformance.fuzz.batches import Batch, Typed, batches
 from conformance.fuzz.engine import Choices, Fuzz
+from conformance.fuzz.json_formatting import DAMAGE, STYLES, TOGETHER, in_pieces, message_sessions, pieces
 from conformance.fuzz.record import pack
 from conformance.fuzz.regressions import Regression
-from conformance.fuzz.styles import DAMAGE, STYLES, TOGETHER, in_pieces, pieces, talks
-from conformance.fuzz.walks import Cut, Walk, walks
+from conformance.fuzz.state_machine import Cut, Scenario, scenarios
 from conformance.oracle import strict
 from conformance.oracle.values import INTEGER_RANGES, SCALARS, difference
-from conformance.outcomes import Fault, HarnessError
+from conformance.outcomes import Failure, HarnessError
 
 
 class Wire:
@@ -62,7 +62,7 @@ def fuzz(**choices: Any) -> tuple[Fuzz, list[FakeSession]]:
 def large(session: Any, example: list[int]) -> int:
     """Fails for a list with an element over 5."""
     if any(element > 5 for element in example):
-        raise Fault("an element is over 5", expected="5 or less", seen=repr(example))
+        raise Failure("an element is over 5", expected="5 or less", seen=repr(example))
     return len(example)
 
 
@@ -71,7 +71,7 @@ LISTS = st.lists(st.integers(0, 1000))
 
 def test_a_failure_is_shrunk_and_named() -> None:
     engine, started = fuzz(examples=200)
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(Failure) as caught:
         engine.check(LISTS, large)
     assert caught.value.note == "example: [6]"
     assert caught.value.seen == "[6]"
@@ -82,29 +82,29 @@ def test_a_failure_is_shrunk_and_named() -> None:
 def test_steps_in_the_middle_of_a_plan_are_left_out() -> None:
     engine, _ = fuzz(examples=100)
 
-    def needs_two(session: Any, walk: Walk) -> int:
-        steps = [what for what, _ in walk.steps()]
+    def needs_two(session: Any, scenario: Scenario) -> int:
+        steps = [what for what, _ in scenario.steps()]
         if any(100 < first < 200 < second for first, second in itertools.combinations(steps, 2)):
-            raise Fault("one of each")
+            raise Failure("one of each")
         return 1
 
-    with pytest.raises(Fault) as caught:
-        engine.check(walks(60), needs_two)
+    with pytest.raises(Failure) as caught:
+        engine.check(scenarios(60), needs_two)
     assert len(caught.value.example.plan) == 4  # type: ignore[attr-defined]
 
 
 def test_what_is_left_out_is_tried_on_fresh_processes_where_examples_end_the_connection() -> None:
     engine, _ = fuzz(examples=100)
 
-    def fails_where_two_steps_are_large(session: Any, walk: Walk) -> int:
+    def fails_where_two_steps_are_large(session: Any, scenario: Scenario) -> int:
         session.ran += 1
         assert session.ran == 1, "a process whose connection an example has ended"
-        if sum(what > 100 for what, _ in walk.steps()) > 1:
-            raise Fault("two steps are over 100")
+        if sum(what > 100 for what, _ in scenario.steps()) > 1:
+            raise Failure("two steps are over 100")
         return 1
 
-    with pytest.raises(Fault):
-        engine.check(walks(60), fails_where_two_steps_are_large, fresh=True)
+    with pytest.raises(Failure):
+        engine.check(scenarios(60), fails_where_two_steps_are_large, fresh=True)
 
 
 def test_values_that_a_failure_does_not_need_are_left_out() -> None:
@@ -112,10 +112,10 @@ def test_values_that_a_failure_does_not_need_are_left_out() -> None:
 
     def not_one(session: Any, batch: Batch) -> int:
         if any(choice % 4 == 2 and one.value == -1 and one.of == "int16" for choice, one, _ in batch.picks()):
-            raise Fault("-1 is nothing")
+            raise Failure("-1 is nothing")
         return 1
 
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(Failure) as caught:
         engine.check(batches(values.types(SCALARS), SCALARS), not_one)
     example = caught.value.example  # type: ignore[attr-defined]
     assert example.pool == (Typed("int16", -1),)
@@ -133,9 +133,9 @@ def test_nearly_every_corner_comes_in_a_run(seed: int) -> None:
         return 1
 
     engine.check(batches(values.types(SCALARS), SCALARS), note)
-    corners = {repr(corner) for corner in values.edges(SCALARS)}
-    assert len(corners) > 150
-    assert len(corners - met) <= len(corners) // 10
+    edge_cases = {repr(edge_case) for edge_case in values.edges(SCALARS)}
+    assert len(edge_cases) > 150
+    assert len(edge_cases - met) <= len(edge_cases) // 10
 
 
 def test_bytes_are_cut_behind_what_is_apt_to_be_split() -> None:
@@ -145,7 +145,7 @@ def test_bytes_are_cut_behind_what_is_apt_to_be_split() -> None:
 
 
 @pytest.mark.parametrize(
-    ("walk", "cut"),
+    ("scenario", "cut"),
     [
         ({"place": 0.0}, Cut(b"", 0, True)),
         ({"place": 0.25}, Cut(b'{"a"', 0, False)),
@@ -159,42 +159,42 @@ def test_bytes_are_cut_behind_what_is_apt_to_be_split() -> None:
         ({"place": 1.0, "beside": 2}, Cut(b'{"a":1}\n{"b":2}\n', 2, True)),
     ],
 )
-def test_a_message_ends_with_its_brace(walk: dict[str, Any], cut: Cut) -> None:
-    assert Walk(b"", (), **walk).cut(b'{"a":1}\n{"b":2}\n') == cut
+def test_a_message_ends_with_its_brace(scenario: dict[str, Any], cut: Cut) -> None:
+    assert Scenario(b"", (), **scenario).cut(b'{"a":1}\n{"b":2}\n') == cut
 
 
 def test_a_walk_without_messages_is_cut_too() -> None:
-    assert Walk(b"", (), beside=-1).cut(b"") == Cut(b"", 0, True)
+    assert Scenario(b"", (), beside=-1).cut(b"") == Cut(b"", 0, True)
 
 
 def test_a_regression_is_not_made_smaller() -> None:
-    walk = Walk(b"\x09\x00\x09\x00", ("",))
-    engine, started = fuzz(regressions=(Regression("file", "case", walk),))
+    scenario = Scenario(b"\x09\x00\x09\x00", ("",))
+    engine, started = fuzz(regressions=(Regression("file", "case", scenario),))
 
-    def has_a_step(session: Any, walk: Walk) -> int:
-        if any(what > 5 for what, _ in walk.steps()):
-            raise Fault("a step is over 5")
+    def has_a_step(session: Any, scenario: Scenario) -> int:
+        if any(what > 5 for what, _ in scenario.steps()):
+            raise Failure("a step is over 5")
         return 1
 
-    with pytest.raises(Fault) as caught:
-        engine.check(walks(60), has_a_step)
-    assert caught.value.example == walk  # type: ignore[attr-defined]
+    with pytest.raises(Failure) as caught:
+        engine.check(scenarios(60), has_a_step)
+    assert caught.value.example == scenario  # type: ignore[attr-defined]
     assert len(started) == 1
 
 
 def test_a_replay_runs_exactly_the_example() -> None:
     engine, _ = fuzz(examples=200)
-    with pytest.raises(Fault):
+    with pytest.raises(Failure):
         engine.check(LISTS, large)
     again, _ = fuzz(replay=engine.replay)
-    with pytest.raises(Fault, match="example: \\[6\\]"):
+    with pytest.raises(Failure, match="example: \\[6\\]"):
         again.check(LISTS, large)
     assert again.counts.examples <= 3
 
 
 def test_a_replay_that_passes_now_says_so() -> None:
     engine, _ = fuzz(examples=200)
-    with pytest.raises(Fault):
+    with pytest.raises(Failure):
         engine.check(LISTS, large)
     fixed, _ = fuzz(replay=engine.replay)
     with pytest.raises(HarnessError, match="passes now"):
@@ -246,10 +246,10 @@ def test_what_fails_only_on_a_warm_process_is_a_leak_of_state() -> None:
     def leaks(session: Any, example: list[int]) -> int:
         session.ran += 1
         if session.ran > 3:
-            raise Fault("an earlier call shows")
+            raise Failure("an earlier call shows")
         return 1
 
-    with pytest.raises(Fault, match="state leaks from call to call"):
+    with pytest.raises(Failure, match="state leaks from call to call"):
         engine.check(LISTS, leaks)
 
 
@@ -279,19 +279,19 @@ def test_misfits_do_not_fit(drawn: tuple[str, Any]) -> None:
 
 
 @given(STYLES, st.dictionaries(values.KEYS, values.ANY, min_size=1, max_size=4))
-def test_a_style_changes_the_bytes_and_not_the_meaning(style: Any, message: dict[str, Any]) -> None:
-    read = json.loads(style.write(message))
-    if style.unknown:
+def test_a_style_changes_the_bytes_and_not_the_meaning(formatting: Any, message: dict[str, Any]) -> None:
+    read = json.loads(formatting.write(message))
+    if formatting.unknown:
         del read["unknown to everybody"]
     assert difference("any", message, read) is None
 
 
-@given(talks(16), DAMAGE)
-def test_damage_spares_what_comes_before_it(talk: Any, damage: Any) -> None:
-    stream = b"".join(style.write({"a": value}) for value, style in talk.turns())
+@given(message_sessions(16), DAMAGE)
+def test_damage_spares_what_comes_before_it(message_session: Any, damage: Any) -> None:
+    stream = b"".join(formatting.write({"a": value}) for value, formatting in message_session.turns())
     damaged, at = damage.apply(stream)
     assert damaged[:at] == stream[:at]
-    assert all(b"".join(pieces(stream, way)) == stream for way in talk.cuts)
+    assert all(b"".join(pieces(stream, transport)) == stream for transport in message_session.cuts)
 
 
 @given(batches(values.types(("int64", "string", "any")), ("int64", "string", "any")))

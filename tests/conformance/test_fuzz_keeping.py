@@ -19,21 +19,21 @@ from conformance.fuzz.batches import batches
 from conformance.fuzz.database import DatabaseError, open_database
 from conformance.fuzz.engine import ROUND, Choices
 from conformance.fuzz.features import ALL, features, never
+from conformance.fuzz.json_formatting import DAMAGE, message_sessions
 from conformance.fuzz.progress import Progress, ProgressError
 from conformance.fuzz.prototypes import prototypes
 from conformance.fuzz.record import RecordError, decode, pack, unpack
 from conformance.fuzz.regressions import RegressionError, load
-from conformance.fuzz.styles import DAMAGE, talks
-from conformance.fuzz.walks import walks
+from conformance.fuzz.state_machine import scenarios
 from conformance.oracle.values import SCALARS
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 from .test_fuzz import LISTS, fuzz, large
 
 EXAMPLES = st.one_of(
     batches(values.types(SCALARS), SCALARS),
-    st.tuples(talks(60), DAMAGE),
-    walks(60),
+    st.tuples(message_sessions(60), DAMAGE),
+    scenarios(60),
     prototypes(SCALARS),
     st.tuples(st.booleans(), st.lists(values.TEXT), st.dictionaries(values.KEYS, values.FLOAT64)),
 )
@@ -55,7 +55,7 @@ def test_a_damaged_word_is_no_example(word: str) -> None:
         unpack(word)
 
 
-@pytest.mark.parametrize("data", [{"Nothing": {}}, {"bytes": "x"}, {"a": 1, "b": 2}, {"Walk": {"steps": 1}}])
+@pytest.mark.parametrize("data", [{"Nothing": {}}, {"bytes": "x"}, {"a": 1, "b": 2}, {"Scenario": {"steps": 1}}])
 def test_data_of_another_form_is_no_example(data: Any) -> None:
     with pytest.raises(RecordError):
         decode(data)
@@ -65,7 +65,7 @@ def failing(**choices: Any) -> Any:
     """An engine that was run on the property of large elements, which fails, and what it raised."""
     engine, _ = fuzz(examples=200, **choices)
     engine.case = "plugin/fuzz/values"
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(Failure) as caught:
         engine.check(LISTS, large)
     return engine, caught.value
 
@@ -144,7 +144,7 @@ def found_at_once(where: str) -> None:
     assert first.counts.examples > 1
     engine, _ = fuzz(examples=200, database=where)
     engine.case, engine.choices.seed = "plugin/fuzz/values", 99
-    with pytest.raises(Fault):
+    with pytest.raises(Failure):
         engine.check(LISTS, large)
     assert engine.counts.examples == 1
     other, _ = fuzz(examples=20, database=where)

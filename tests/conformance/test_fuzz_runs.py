@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from conformance.cases.test_host_fuzz import stream_of
+from conformance.fuzz.json_formatting import Damage, Formatting, MessageSession
 from conformance.fuzz.regressions import save
-from conformance.fuzz.styles import Damage, Style, Talk
-from conformance.fuzz.walks import Walk
-from conformance.mutants import load_bank, planted
-from conformance.outcomes import Fault
+from conformance.fuzz.state_machine import Scenario
+from conformance.mutants import load_mutants, mutated
+from conformance.outcomes import Failure
 
 from .test_cli import cli
 
@@ -29,8 +29,8 @@ BANK = Path(__file__).parents[2] / "fixtures" / "mutants"
 @pytest.fixture(scope="module")
 def faulty() -> Iterator[str]:
     """The command of a testee that changes a noncharacter in the text of an error."""
-    (mutant,) = (each for each in load_bank(BANK) if each.id == "scratch-plugin-noncharacters-in-errors")
-    with planted(mutant) as (command, _):
+    (mutant,) = (each for each in load_mutants(BANK) if each.id == "scratch-plugin-noncharacters-in-errors")
+    with mutated(mutant) as (command, _):
         yield command
 
 
@@ -81,8 +81,8 @@ def test_a_failure_is_replayed_elsewhere_and_saved(faulty: str, tmp_path: Path) 
 def test_a_correct_testee_passes_where_the_stream_ends_beside_the_end_of_a_message(case: str, tmp_path: Path) -> None:
     plan = bytes([3, 119] * 20) if case.startswith("host") else bytes([1, 0] * 8 + [12, 0] * 8)
     for beside, end in itertools.product((-1, 0, 1, 2), range(4)):
-        walk = Walk(plan, ("",), place=end / 4, end=end, beside=beside)
-        save(str(tmp_path / "regressions"), case, walk, Fault("a false alarm"), "")
+        scenario = Scenario(plan, ("",), place=end / 4, end=end, beside=beside)
+        save(str(tmp_path / "regressions"), case, scenario, Failure("a false alarm"), "")
     words = ("--case", case, "--examples", "1", "--regressions", str(tmp_path / "regressions"))
     status, (row,), printed = report(tmp_path, *words)
     assert status == 0, printed
@@ -90,24 +90,32 @@ def test_a_correct_testee_passes_where_the_stream_ends_beside_the_end_of_a_messa
 
 
 def test_a_sequence_that_damage_gives_to_another_call_has_two_replies_in_any_order(tmp_path: Path) -> None:
-    (mutant,) = (each for each in load_bank(BANK) if each.id == "scratch-host-malformed-string-aborts")
+    (mutant,) = (each for each in load_mutants(BANK) if each.id == "scratch-host-malformed-string-aborts")
     find = "            self._write(answer(request, service))\n"
     slow = "            if request.sequence == 2 and not hasattr(self, 'late'):\n                self.late = True\n"
     slow += "                threading.Event().wait(0.3)\n"
     correct = replace(mutant, find=find, replace=f"{slow}{find}")
-    talk = Talk(tuple(range(12)), (Style(b"", ascii=False, unknown=False),), bytes(range(12)), ())
-    stream = b"".join(stream_of(talk, 1))
+    message_session = MessageSession(
+        tuple(range(12)), (Formatting(b"", ascii=False, unknown=False),), bytes(range(12)), ()
+    )
+    stream = b"".join(stream_of(message_session, 1))
     damage = Damage("delete", (stream.index(b"12 ") + 0.5) / len(stream), b"-")
     assert damage.apply(stream)[0].count(b":2  ") == 2
-    save(str(tmp_path / "regressions"), "host/fuzz/hostile-bytes", (talk, damage), Fault("a false alarm"), "")
-    with planted(correct) as (command, _):
+    save(
+        str(tmp_path / "regressions"),
+        "host/fuzz/hostile-bytes",
+        (message_session, damage),
+        Failure("a false alarm"),
+        "",
+    )
+    with mutated(correct) as (command, _):
         words = ("--testee", command, "--case", "host/fuzz/hostile-bytes", "--examples", "1")
         status, _, printed = report(tmp_path, *words, "--regressions", str(tmp_path / "regressions"))
     assert status == 0, printed
 
 
 def test_shares_of_a_case(tmp_path: Path) -> None:
-    words = ("--case", "host/fuzz/errors", "--split", "2", "--examples", "10", "--seed", "1")
+    words = ("--case", "host/fuzz/errors", "--shards", "2", "--examples", "10", "--seed", "1")
     status, rows, printed = report(tmp_path, *words)
     assert status == 0
     assert [(row["case"], row["share"], row["examples"]) for row in rows] == [

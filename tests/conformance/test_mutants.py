@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from conformance.launch import LaunchError
-from conformance.mutants import SEED, BankError, load_bank, planted, try_mutant, unguarded
+from conformance.mutants import SEED, MutantSetError, load_mutants, mutated, try_mutant, unguarded
+from conformance.mutation_report import report_lines
+from conformance.pytest_process import PytestProcessError
 from conformance.requirements import Side
-from conformance.score import score_lines
 from conformance.settings import Plan
 
 BASE = """
@@ -63,17 +63,17 @@ def bank(tmp_path: Path, text: str) -> Path:
 
 
 def test_a_defect_is_caught_by_the_requirement_that_it_breaks(tmp_path: Path) -> None:
-    (mutant,) = load_bank(bank(tmp_path, MUTANT + 'cases = ["plugin/requests/call"]\n'))
+    (mutant,) = load_mutants(bank(tmp_path, MUTANT + 'cases = ["plugin/requests/call"]\n'))
     verdict = try_mutant(mutant, timeout=20)
     assert verdict.problem == ""
     assert verdict.killed
     assert verdict.caught == {"REQ-01": ["plugin/requests/call"]}
-    assert score_lines([verdict])[-1] == "mutation score: 1 of 1 mutants caught by the requirement they name"
+    assert report_lines([verdict])[-1] == "mutation score: 1 of 1 mutants caught by the requirement they name"
 
 
 def test_a_defect_that_changes_nothing_survives(tmp_path: Path) -> None:
     text = MUTANT.replace('order["args"][:1]', 'list(order["args"])') + 'cases = ["plugin/requests/call"]\n'
-    (mutant,) = load_bank(bank(tmp_path, text))
+    (mutant,) = load_mutants(bank(tmp_path, text))
     verdict = try_mutant(mutant, timeout=20)
     assert not verdict.killed
     assert verdict.caught == {}
@@ -81,8 +81,8 @@ def test_a_defect_that_changes_nothing_survives(tmp_path: Path) -> None:
 
 
 def test_the_copy_is_mutated_and_the_base_is_not(tmp_path: Path) -> None:
-    (mutant,) = load_bank(bank(tmp_path, MUTANT))
-    with planted(mutant) as (command, env):
+    (mutant,) = load_mutants(bank(tmp_path, MUTANT))
+    with mutated(mutant) as (command, env):
         copy = Path(command.split()[-1])
         assert command.split()[0] == sys.executable
         assert mutant.replace in copy.read_text()
@@ -102,35 +102,35 @@ def test_the_copy_is_mutated_and_the_base_is_not(tmp_path: Path) -> None:
     ],
 )
 def test_a_bank_that_is_wrong_is_named(tmp_path: Path, change: tuple[str, str], says: str) -> None:
-    with pytest.raises(BankError, match=says):
-        load_bank(bank(tmp_path, MUTANT.replace(*change)))
+    with pytest.raises(MutantSetError, match=says):
+        load_mutants(bank(tmp_path, MUTANT.replace(*change)))
 
 
 def test_an_id_is_used_once(tmp_path: Path) -> None:
-    with pytest.raises(BankError, match="two mutants are called args-dropped"):
-        load_bank(bank(tmp_path, MUTANT + MUTANT))
+    with pytest.raises(MutantSetError, match="two mutants are called args-dropped"):
+        load_mutants(bank(tmp_path, MUTANT + MUTANT))
 
 
 @pytest.mark.parametrize(("find", "count"), [("no such text", 0), ("json", 6)])
 def test_the_text_to_replace_stands_exactly_once(tmp_path: Path, find: str, count: int) -> None:
     text = MUTANT.replace("'ARGS = order[\"args\"]'", f'"{find}"')
-    (mutant,) = load_bank(bank(tmp_path, text))
+    (mutant,) = load_mutants(bank(tmp_path, text))
     assert TESTEE.count(find) == count
-    with pytest.raises(BankError, match=f"stands {count} times in testee.py, expected once"), planted(mutant):
+    with pytest.raises(MutantSetError, match=f"stands {count} times in testee.py, expected once"), mutated(mutant):
         pass
 
 
 def test_what_no_mutant_guards_is_named(tmp_path: Path) -> None:
-    found = unguarded(load_bank(bank(tmp_path, MUTANT)))
+    found = unguarded(load_mutants(bank(tmp_path, MUTANT)))
     assert ("REQ-01", Side.PLUGIN) not in found
     assert ("FRM-01", Side.HOST) in found
 
 
 def test_the_seed_is_that_of_the_generated_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def launch(plan: Plan, **options: Any) -> None:
-        raise LaunchError(f"seed {plan.settings.seed}")
+    def start_pytest(plan: Plan, **options: Any) -> None:
+        raise PytestProcessError(f"seed {plan.settings.seed}")
 
-    monkeypatch.setattr("conformance.mutants.launch", launch)
-    (mutant,) = load_bank(bank(tmp_path, MUTANT))
+    monkeypatch.setattr("conformance.mutants.start_pytest", start_pytest)
+    (mutant,) = load_mutants(bank(tmp_path, MUTANT))
     assert try_mutant(mutant, timeout=10).problem == f"seed {SEED}"
     assert try_mutant(mutant, timeout=10, seed=77).problem == "seed 77"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.known import KnownFailures, KnownFailuresError
+from conformance.known_failures import KnownFailures, KnownFailuresError
 from conformance.outcomes import ExitCode, Outcome
 from conformance.results import Row, report, verdict
 

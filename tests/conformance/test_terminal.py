@@ -12,7 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from conformance.launch import Launched
+from conformance.pytest_process import PytestProcess
 from tests.conformance import bad_testees
 
 ONE_CASE = ("--case", "plugin/requests/call", "--scheme", "file", "--timeout", "100", "-n", "0")
@@ -87,7 +87,7 @@ def test_an_interrupt_ends_a_run_with_one_line_and_130(
     assert child.exitstatus == 130
     # It has ended what it had started before, for that uses this folder; and in order, not by force.
     assert list(temporary.iterdir()) == []
-    assert time.monotonic() - began < Launched.PATIENCE
+    assert time.monotonic() - began < PytestProcess.TIMEOUT
 
 
 def test_a_plugin_at_a_prompt_is_unhosted_and_works_by_itself(

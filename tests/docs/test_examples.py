@@ -105,7 +105,7 @@ class Place:
             pytest.fail(f"{argv} did not end within {DEADLINE:g} s; it printed\n{output}")
         return process.returncode, output
 
-    def leave(self, block: Block, name: str) -> Path:
+    def disconnect(self, block: Block, name: str) -> Path:
         """Write a block to a file, which may be in a folder of its own."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ class Place:
     def do(self, block: Block) -> None:
         """Leave and run a block as its words say."""
         name = block.option("file")
-        path = self.leave(block, name or "example.py") if name or block.language == "python" else None
+        path = self.disconnect(block, name or "example.py") if name or block.language == "python" else None
         if not block.runs:
             return
         wanted = int(block.option("exit") or 0)
@@ -174,7 +174,7 @@ def test_the_worked_testee_conforms(tmp_path: Path) -> None:
     assert imported
     assert set(imported) <= sys.stdlib_module_names
     place = Place(tmp_path)
-    path = place.leave(block, "tiny_testee.py")
+    path = place.disconnect(block, "tiny_testee.py")
     argv = ["plugsvc-conformance", "run", "--testee", str(path), "--side", "plugin", "--case", "plugin/requests/*"]
     status, output = place.run(["/bin/sh", "-c", shlex.join(argv)])
     assert status == 0, output

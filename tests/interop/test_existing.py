@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conformance.case import matches
-from conformance.known import KnownFailures
+from conformance.known_failures import KnownFailures
 from conformance.outcomes import ExitCode
 from tests.interop.test_suite import SECONDS, Report, suite
 from tests.interop.tools import ROOT
@@ -32,7 +32,7 @@ def known(file: Path) -> tuple[object, ...]:
 def check_known(report: Report, file: Path) -> None:
     """Check that every listed failure of what was run did fail, and as it is listed.
 
-    Some are listed for ways of connecting over which a usual run has a selection of the cases only.
+    Some are listed for transports over which a usual run has a selection of the cases only.
     """
     idle = []
     for entry in KnownFailures.load([str(file)]).entries:
@@ -47,7 +47,7 @@ def check_known(report: Report, file: Path) -> None:
 
 
 def check_named(report: Report, defects: dict[str, str], outcomes: tuple[str, ...]) -> None:
-    """Check that these cases failed, over one way of connecting at least, with messages that name the defect."""
+    """Check that these cases failed, over one transport at least, with messages that name the defect."""
     for case, fragment in defects.items():
         seen = [(row["scheme"], row["outcome"], row["message"]) for row in report["results"] if row["case"] == case]
         assert any(outcome in outcomes and fragment in message for _, outcome, message in seen), (case, fragment, seen)

@@ -15,7 +15,7 @@ from conformance.outcomes import ExitCode
 from tests.interop.tools import ROOT
 
 SECONDS = 900
-PATIENCE = 5
+TIMEOUT = 5
 """Seconds for each wait: much for an answer, and little enough where there are dozens that never come."""
 
 Report = dict[str, Any]
@@ -24,7 +24,7 @@ Report = dict[str, Any]
 def suite(tmp_path: Path, testee: str, *options: object, expect: int, workers: int = 2) -> Report:
     """Run the suite, check its exit status, and return its report."""
     file = tmp_path / "report.json"
-    words = [sys.executable, "-m", "conformance.cli", "run", "--testee", testee, "--timeout", str(PATIENCE)]
+    words = [sys.executable, "-m", "conformance.cli", "run", "--testee", testee, "--timeout", str(TIMEOUT)]
     words += ["-n", str(workers), "--json", str(file), *map(str, options)]
     done = subprocess.run(
         words, capture_output=True, text=True, timeout=SECONDS, check=False, cwd=ROOT, stdin=subprocess.DEVNULL

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from conformance.drive.offers.base import Offer
+from conformance.drive.endpoints.base import Endpoint
 from conformance.drive.pump import Pump
 from conformance.drive.wire import WireEnd
 from conformance.outcomes import NotRun
@@ -44,13 +44,13 @@ def acting_as(uid: int | None) -> Iterator[None]:
         os.seteuid(0)
 
 
-def fd() -> Offer:
+def fd() -> Endpoint:
     """One of two connected sockets, inherited by the plugin and used as it is."""
     ours, theirs = (end.detach() for end in socket.socketpair())
-    return Offer([f"fd:{theirs}"], ours, ours, [theirs], given=[theirs])
+    return Endpoint([f"fd:{theirs}"], ours, ours, [theirs], given=[theirs])
 
 
-def stdio_socket() -> Offer:
+def stdio_socket() -> Endpoint:
     """One of two connected sockets as the plugin's standard input and output."""
     made = fd()
     made.urls, made.pass_fds = ["stdio:"], ()
@@ -59,8 +59,8 @@ def stdio_socket() -> Offer:
 
 
 @dataclass
-class Listening(Offer):
-    """An offer that the plugin has to connect to; with a ``nonce``, which it has to say first."""
+class Listening(Endpoint):
+    """An endpoint that the plugin has to connect to; with a ``nonce``, which it has to say first."""
 
     listener: socket.socket | None = None
     nonce: bytes = b""

@@ -17,7 +17,7 @@ _SPACES = ("", "", "", " ", "\n", "\t", "\r\n", "  \n ")
 
 
 @dataclass(frozen=True)
-class Style:
+class Formatting:
     """How a message is written; every choice comes out of ``choices``, a byte each, over and over."""
 
     choices: bytes
@@ -25,13 +25,13 @@ class Style:
     unknown: bool
 
     def write(self, message: dict[str, Any]) -> bytes:
-        """The bytes of a message in this style."""
+        """The bytes of a message in this formatting."""
         return _Writer(self).message(message)
 
 
 class _Writer:
-    def __init__(self, style: Style) -> None:
-        self._style = style
+    def __init__(self, formatting: Formatting) -> None:
+        self._style = formatting
         self._at = 0
 
     def message(self, message: dict[str, Any]) -> bytes:
@@ -82,7 +82,7 @@ def in_place(written: bytes, sequence: int) -> bytes:
     return written.replace(b"%d" % PLACE, (b"%d" % sequence).ljust(20), 1)
 
 
-STYLES = st.builds(Style, st.binary(max_size=24), st.booleans(), st.booleans())
+STYLES = st.builds(Formatting, st.binary(max_size=24), st.booleans(), st.booleans())
 
 Cuts = list[int] | bytes
 """Where bytes are cut: into pieces of these sizes, or behind each of these bytes."""
@@ -101,7 +101,7 @@ TOGETHER = 8
 def in_pieces(messages: Sequence[bytes], cuts: Sequence[Cuts]) -> list[bytes]:
     """The messages joined, `TOGETHER` at a time, each such part cut in the next way."""
     parts = [b"".join(messages[at : at + TOGETHER]) for at in range(0, len(messages), TOGETHER)]
-    return [piece for part, way in zip(parts, cycle(cuts)) for piece in pieces(part, way)]
+    return [piece for part, transport in zip(parts, cycle(cuts)) for piece in pieces(part, transport)]
 
 
 def pieces(data: bytes, cuts: Cuts, most: int = 48) -> list[bytes]:
@@ -116,32 +116,32 @@ def pieces(data: bytes, cuts: Cuts, most: int = 48) -> list[bytes]:
 
 
 @dataclass(frozen=True)
-class Talk:
-    """Values, styles in which messages with them are written, a plan that pairs them, and ways to cut the bytes."""
+class MessageSession:
+    """Values, formattings of the messages that carry them, a plan that pairs them, and ways to cut the bytes."""
 
     STEP: ClassVar[int] = 1
     """Bytes of one step of the plan."""
 
     pool: tuple[Any, ...]
-    styles: tuple[Style, ...]
+    formattings: tuple[Formatting, ...]
     plan: bytes
     cuts: tuple[Cuts, ...]
 
-    def turns(self) -> list[tuple[Any, Style]]:
-        """For each message its value and its style."""
-        return [(self.pool[value], self.styles[style]) for value, style in self._picks()]
+    def turns(self) -> list[tuple[Any, Formatting]]:
+        """For each message its value and its formatting."""
+        return [(self.pool[value], self.formattings[formatting]) for value, formatting in self._picks()]
 
     def written(self, message: Callable[[Any], dict[str, Any]]) -> list[bytes]:
         """For each message its bytes, with a sequence still to be put `in_place`; ``message`` makes one of a value."""
         made: dict[tuple[int, int], bytes] = {}
         for pick in self._picks():
             if pick not in made:
-                value, style = pick
-                made[pick] = self.styles[style].write(message(self.pool[value]))
+                value, formatting = pick
+                made[pick] = self.formattings[formatting].write(message(self.pool[value]))
         return [made[pick] for pick in self._picks()]
 
     def _picks(self) -> list[tuple[int, int]]:
-        values, styles = len(self.pool), len(self.styles)
+        values, formattings = len(self.pool), len(self.formattings)
         sizes = [size_of(value) for value in self.pool]
         found: list[tuple[int, int]] = []
         size = 0
@@ -149,15 +149,21 @@ class Talk:
             size += sizes[byte % values]
             if found and size > MOST:
                 break
-            found.append((byte % values, byte // values % styles))
+            found.append((byte % values, byte // values % formattings))
         return found
 
 
-def talks(size: int) -> st.SearchStrategy[Talk]:
+def message_sessions(size: int) -> st.SearchStrategy[MessageSession]:
     """Talks of about ``size`` messages."""
     pool = ANYS.map(tuple)
-    styles = st.lists(STYLES, min_size=1, max_size=6).map(tuple)
-    return planned(lambda plan, cuts, styles, pool: Talk(pool, styles, plan, cuts), size, CUTS, styles, pool)
+    formattings = st.lists(STYLES, min_size=1, max_size=6).map(tuple)
+    return planned(
+        lambda plan, cuts, formattings, pool: MessageSession(pool, formattings, plan, cuts),
+        size,
+        CUTS,
+        formattings,
+        pool,
+    )
 
 
 DAMAGES = ("flip", "delete", "insert", "duplicate", "overwrite", "truncate", "splice", "swap", "repeat")

@@ -1,4 +1,4 @@
-"""The offer of shared memory."""
+"""The endpoint of shared memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from conformance.drive.offers.base import Offer
+from conformance.drive.endpoints.base import Endpoint
 from conformance.drive.pump import Pump
 from conformance.drive.rings import Bridge, make
 from conformance.drive.wire import WireEnd
@@ -17,7 +17,7 @@ PLACE = "/dev/shm"
 
 
 @dataclass
-class Shared(Offer):
+class Shared(Endpoint):
     """A memory file with its bells; the suite is behind the bridge."""
 
     path: Path = Path()

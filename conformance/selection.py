@@ -1,19 +1,19 @@
-"""Which cases are run over which ways of connecting.
+"""Which cases are run over which transports.
 
-What a message means does not depend on how it travels. So a usual run has every case over the first way that testee
-and suite share, and over each other way only a selection: it shows that the way carries the protocol, under load, and
-ends as it should. ``--scheme all`` and ``--bind all`` run everything over everything.
+What a message means does not depend on how it travels. So a usual run has every case over the first transport that
+testee and suite share, and over each other transport only a selection: it shows that the transport carries the
+protocol, under load, and ends as it should. ``--scheme all`` and ``--bind all`` run everything over everything.
 """
 
 from __future__ import annotations
 
 from conformance.case import Case, matches
 from conformance.drive.capabilities import Role
-from conformance.drive.ways import TRAITS, WAYS, has, kind_of
+from conformance.drive.transports import TRAITS, TRANSPORTS, bind_of, has
 from conformance.requirements import Side
 
 ALL = "all"
-"""The choice of every way."""
+"""The choice of every transport."""
 
 EVERYWHERE = (
     "plugin/framing/split-at-every-byte",
@@ -52,7 +52,7 @@ EVERYWHERE = (
     "host/openers/inherited-descriptors",
     "host/openers/idle[while a service sleeps]",
 )
-"""What is run over every way; besides, each case that is about one kind of connection is run over all of that kind."""
+"""What is run over every transport. A case that names few binds is run over all of these as well."""
 
 FEW = 4
 """A case that names so few kinds of connections is about these."""
@@ -70,29 +70,29 @@ ONCE = (
     "host/execution/shape-of-the-manifest",
     "host/execution/printing-errors-in-discovery",
 )
-"""What is run over one way only, whatever was chosen: it is about something else, or makes its own connections."""
+"""What is run over one transport only, whatever was chosen: the transport does not matter to it."""
 
 
-def ways_of(role: Role, side: Side) -> list[str]:
-    """The ways that a testee and the suite share, in the order in which the testee declares them."""
+def transports_of(role: Role, side: Side) -> list[str]:
+    """The transports that a testee and the suite share, in the order in which the testee declares them."""
     if side is Side.HOST:
         return list(role.binds)
     features = set(role.features)
     return [
-        way.name
+        transport.name
         for scheme in role.schemes
-        for way in WAYS.values()
-        if way.scheme == scheme and way.features <= features
+        for transport in TRANSPORTS.values()
+        if transport.scheme == scheme and transport.features <= features
     ]
 
 
-def applies(case: Case, way: str) -> bool:
-    """Whether a case can be run over a way at all."""
-    return (not case.on or kind_of(way) in case.on) and all(has(way, trait) for trait in case.needs)
+def applies(case: Case, transport: str) -> bool:
+    """Whether a case can be run over a transport at all."""
+    return (not case.on or bind_of(transport) in case.on) and all(has(transport, trait) for trait in case.needs)
 
 
-def lacking(case: Case) -> str:
-    """Why a testee cannot run a case that applies to none of its ways."""
+def reason_to_skip(case: Case) -> str:
+    """Why a testee cannot run a case that applies to none of its transports."""
     wanted = [f"connects by {' or '.join(case.on)}"] if case.on else []
     wanted += [TRAITS[trait] for trait in case.needs]
     return (
@@ -103,10 +103,10 @@ def lacking(case: Case) -> str:
 
 
 def everywhere(case: Case, case_id: str) -> bool:
-    """Whether a variant of a case belongs to what is run over every way that it applies to."""
+    """Whether a variant of a case belongs to what is run over every transport that it applies to."""
     return 0 < len(case.on) <= FEW or any(matches(pattern, case_id) for pattern in EVERYWHERE)
 
 
 def once(case_id: str) -> bool:
-    """Whether a variant of a case is run over one way only."""
+    """Whether a variant of a case is run over one transport only."""
     return any(matches(pattern, case_id) for pattern in ONCE)

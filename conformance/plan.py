@@ -13,7 +13,7 @@ from conformance.drive.host import HostSession
 from conformance.drive.misuse import MisuseSession
 from conformance.drive.plugin import PluginSession
 from conformance.drive.process import become_subreaper, describe_status
-from conformance.drive.ways import WAYS
+from conformance.drive.transports import TRANSPORTS
 from conformance.outcomes import CaseProblem, Unsupported
 from conformance.requirements import Side
 from conformance.settings import Plan, Settings
@@ -24,8 +24,8 @@ REFERENCE = shlex.join([sys.executable, "-m", "conformance.reference"])
 MADE_UP = "conformance-made-up"
 
 
-def prepare(settings: Settings, commands: Sequence[str]) -> Plan:
-    """Load and probe the testees (the reference if none is named), and check the settings against them.
+def make_plan(settings: Settings, commands: Sequence[str]) -> Plan:
+    """Load the testees (the reference if none is named), check that they are honest, and check the settings.
 
     Raises:
         TesteeError: a testee cannot be run, breaks the contract, or claims what does not exist.
@@ -59,19 +59,19 @@ def smoke(testee: Testee, settings: Settings) -> None:
     Raises:
         TesteeError: a side cannot be started at all, or the answer is not `unsupported`.
     """
-    for side, probe in ((Side.PLUGIN, _probe_plugin), (Side.HOST, _probe_host), (Side.MISUSE, _probe_misuse)):
+    for side, check in ((Side.PLUGIN, _check_plugin), (Side.HOST, _check_host), (Side.MISUSE, _check_misuse)):
         if testee.role(side) is not None and settings.side in (None, side.value):
             try:
-                probe(testee, settings)
+                check(testee, settings)
             except CaseProblem as error:
                 text = " ".join(error.render().split())
                 raise TesteeError(f"{testee.command}: the {side} side does not start: {text[:500]}") from None
 
 
-def _probe_plugin(testee: Testee, settings: Settings) -> None:
-    way = settings.first_way(testee, Side.PLUGIN)
-    choice = {"offer": WAYS[way].make} if way else {"urls": ()}
-    session = PluginSession(testee, patience=settings.timeout, **choice)
+def _check_plugin(testee: Testee, settings: Settings) -> None:
+    transport = settings.first_way(testee, Side.PLUGIN)
+    choice = {"endpoint": TRANSPORTS[transport].make} if transport else {"urls": ()}
+    session = PluginSession(testee, timeout=settings.timeout, **choice)
     try:
         result = session.outcome(session.start(MADE_UP))
     except Unsupported:
@@ -84,16 +84,16 @@ def _probe_plugin(testee: Testee, settings: Settings) -> None:
     )
 
 
-def _probe_host(testee: Testee, settings: Settings) -> None:
-    session = HostSession(testee, bind=settings.first_way(testee, Side.HOST), patience=settings.timeout)
+def _check_host(testee: Testee, settings: Settings) -> None:
+    session = HostSession(testee, bind=settings.first_way(testee, Side.HOST), timeout=settings.timeout)
     try:
         session.hello()
     finally:
         session.close()
 
 
-def _probe_misuse(testee: Testee, settings: Settings) -> None:
-    session = MisuseSession(testee, MADE_UP, patience=settings.timeout)
+def _check_misuse(testee: Testee, settings: Settings) -> None:
+    session = MisuseSession(testee, MADE_UP, timeout=settings.timeout)
     try:
         status, stdout, stderr = session.finish()
     finally:

@@ -1,4 +1,4 @@
-"""What the mutant bank says of the suite: the score of each requirement, and where the suite is thin."""
+"""What the mutant set says of the suite: the score of each requirement, and where the suite is thin."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def killed_for(id_: str, verdicts: Iterable[Verdict]) -> int:
     return sum(bool(verdict.caught.get(id_)) and not verdict.problem for verdict in verdicts)
 
 
-def score_lines(verdicts: Sequence[Verdict]) -> list[str]:
+def report_lines(verdicts: Sequence[Verdict]) -> list[str]:
     """The score per requirement and in all."""
     lines = []
     for id_, found in by_requirement(verdicts).items():

@@ -6,7 +6,7 @@ import json
 
 from hypothesis import strategies as st
 
-from conformance.fuzz.values import corners
+from conformance.fuzz.values import edge_cases
 
 _LEAVES = (
     r'"\ud800"', r'"\udc00\ud800"', r'"a\udfffb"', r'"\uD83D\uDE00"', r'"\ud83d"', r'"\/"', r'"\u0000"',
@@ -25,8 +25,8 @@ def _object(members: list[tuple[str, str]]) -> str:
 
 
 _KEY = st.sampled_from(_KEYS)
-_CORNERS = [*_LEAVES, *(_object([(key, "{}")]) for key in dict.fromkeys(_KEYS))]
-ODD = st.recursive(
+_EDGE_CASES = [*_LEAVES, *(_object([(key, "{}")]) for key in dict.fromkeys(_KEYS))]
+UNUSUAL = st.recursive(
     st.sampled_from(_LEAVES),
     lambda inner: st.one_of(
         st.lists(inner, max_size=4).map(_array),
@@ -36,7 +36,7 @@ ODD = st.recursive(
     max_leaves=6,
 )
 """Texts of one JSON value each."""
-ODDS = st.builds(list.__add__, st.lists(ODD, min_size=1, max_size=6), corners(_CORNERS))
+UNUSUAL_HANDFULS = st.builds(list.__add__, st.lists(UNUSUAL, min_size=1, max_size=6), edge_cases(_EDGE_CASES))
 """Several of them."""
 
 

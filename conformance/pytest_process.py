@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import conformance
-from conformance.forked import Forked
+from conformance.fork import ForkedProcess
 from conformance.settings import Plan
 
 _PACKAGE = Path(conformance.__file__).parent
@@ -23,19 +23,19 @@ HEEDING = 500
 """Milliseconds after which a wait for events looks for an interrupt."""
 
 
-class LaunchError(Exception):
+class PytestProcessError(Exception):
     """pytest ended without saying what came of the run; the text is what it printed last."""
 
 
-class Launched:
+class PytestProcess:
     """A running pytest; iterate over its events, then ask for its `exit_code`."""
 
-    PATIENCE = 10.0
+    TIMEOUT = 10.0
     """Seconds that it has to end in order after an interrupt."""
     ENDING = 30.0
     """Seconds that it has to end by itself when it has told everything."""
 
-    def __init__(self, process: subprocess.Popen[bytes] | Forked, events: int, output: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | ForkedProcess, events: int, output: Path) -> None:
         self._process = process
         self._events = events
         self._output = output
@@ -54,14 +54,14 @@ class Launched:
         """The exit status of the run, when its events have ended.
 
         Raises:
-            LaunchError: pytest did not get to the end.
+            PytestProcessError: pytest did not get to the end.
         """
         try:
             self._process.wait(self.ENDING)
         except subprocess.TimeoutExpired:
             self.stop()
         if self.finished is None:
-            raise LaunchError(self.printed())
+            raise PytestProcessError(self.printed())
         return int(self.finished["exit"])
 
     def printed(self) -> str:
@@ -69,19 +69,21 @@ class Launched:
         printed = self._output.read_text(encoding="utf-8", errors="replace").strip()
         return printed or f"pytest ended with {self._process.returncode} and printed nothing"
 
-    def stop(self, patience: float = PATIENCE) -> None:
+    def stop(self, timeout: float = TIMEOUT) -> None:
         """End it now: an interrupt, so that pytest ends what it has started, and death if that takes too long."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(patience)
+            self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
 
 @contextmanager
-def launch(plan: Plan, *, workers: str = "0", extra: Sequence[str] = (), fork: bool = False) -> Iterator[Launched]:
+def start_pytest(
+    plan: Plan, *, workers: str = "0", extra: Sequence[str] = (), fork: bool = False
+) -> Iterator[PytestProcess]:
     """Run the suite as the plan says.
 
     ``workers`` is a number or ``auto`` (0: in one process); ``extra`` are further arguments for pytest. Other pytest
@@ -106,11 +108,11 @@ def launch(plan: Plan, *, workers: str = "0", extra: Sequence[str] = (), fork: b
             start = _forked if fork else _started
             process = start(words, printed.fileno(), write_end)
         os.close(write_end)
-        launched = Launched(process, read_end, output)
+        running = PytestProcess(process, read_end, output)
         try:
-            yield launched
+            yield running
         finally:
-            launched.stop()
+            running.stop()
 
 
 def _lines(descriptor: int) -> Generator[bytes]:
@@ -156,7 +158,7 @@ def _heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _forked(words: Sequence[str], output: int, events: int) -> Forked:
+def _forked(words: Sequence[str], output: int, events: int) -> ForkedProcess:
     import pytest
 
     def body() -> int:
@@ -164,4 +166,4 @@ def _forked(words: Sequence[str], output: int, events: int) -> Forked:
         os.environ.update(_environment())
         return int(pytest.main(list(words)))
 
-    return Forked(body, output)
+    return ForkedProcess(body, output)

@@ -1,4 +1,4 @@
-"""The suite's own two halves against each other: what it offers to plugins, and how its probe opens such things."""
+"""The suite's two halves against each other: what it offers to plugins, and how its stub plugin opens it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 
 import pytest
 
-from conformance.drive import offers, probe
-from conformance.drive.offers.memory import cross
+from conformance.drive import endpoints, stub_plugin
+from conformance.drive.endpoints.memory import cross
 from conformance.drive.pump import Pump
 from conformance.drive.rings import Bridge, Memory
-from conformance.drive.ways import HALVES, KINDS, TRAITS, WAYS, has, kind_of
+from conformance.drive.transports import BINDS, HALVES, TRAITS, TRANSPORTS, bind_of, has
 from conformance.drive.wire import WireEnd
 
 LARGE = b'{"large":"%s"}' % (b"0123456789abcdef" * 200_000)
-MORE = {"fd-twice": offers.fd_twice, "tcp-ipv6": offers.tcp_ipv6}
-MAKERS = {**{name: way.make for name, way in WAYS.items() if way.scheme != "stdio"}, **MORE}
+MORE = {"fd-twice": endpoints.fd_twice, "tcp-ipv6": endpoints.tcp_ipv6}
+MAKERS = {**{name: transport.make for name, transport in TRANSPORTS.items() if transport.scheme != "stdio"}, **MORE}
 
 
 @dataclass
 class Pair:
-    """Both ends of a connection: ``host`` is that of the offer, ``plugin`` that of the probe."""
+    """Both ends of a connection: ``host`` is that of the endpoint, ``plugin`` that of the stub plugin."""
 
     pump: Pump
     host: WireEnd
@@ -40,13 +40,13 @@ def connected(name: str, before: Callable[[WireEnd], None] = lambda host: None) 
     """A connection of this name; ``before`` is done with the suite's end before the plugin comes."""
     pump = Pump()
     made = Pair(pump, WireEnd(pump), WireEnd(pump))
-    offer = MAKERS[name]()
+    endpoint = MAKERS[name]()
     bridge = None
     try:
-        offer.begin(pump, made.host)
+        endpoint.begin(pump, made.host)
         before(made.host)
-        fds = probe.open_streams(list(offer.urls), "writer-first")
-        offer.started()
+        fds = stub_plugin.open_streams(list(endpoint.urls), "writer-first")
+        endpoint.started()
         if len(fds) == 5:
             memory = Memory(fds[0])
             os.close(fds[0])
@@ -61,7 +61,7 @@ def connected(name: str, before: Callable[[WireEnd], None] = lambda host: None) 
         pump.close()
         if bridge is not None:
             bridge.close()
-        offer.discard()
+        endpoint.discard()
 
 
 @pytest.fixture(params=list(MAKERS))
@@ -143,12 +143,12 @@ def test_what_is_unread_is_known_or_not(pair: Pair) -> None:
 def test_what_is_done_before_there_is_a_connection_happens_then() -> None:
     pump = Pump()
     host, plugin = WireEnd(pump), WireEnd(pump)
-    offer = offers.tcp()
+    endpoint = endpoints.tcp()
     try:
-        offer.begin(pump, host)
+        endpoint.begin(pump, host)
         host.put(b'{"early":true}')
         host.close(read=False)
-        fds = probe.open_streams(list(offer.urls), "reader-first")
+        fds = stub_plugin.open_streams(list(endpoint.urls), "reader-first")
         plugin.attach(fds[0], fds[0])
         assert pump.until(lambda: plugin.eof, time.monotonic() + 20)
         assert plugin.take() == {"early": True}
@@ -156,31 +156,31 @@ def test_what_is_done_before_there_is_a_connection_happens_then() -> None:
         assert pump.until(lambda: bool(host.frames), time.monotonic() + 20)
     finally:
         pump.close()
-        offer.discard()
+        endpoint.discard()
 
 
 def test_a_wrong_nonce_is_told() -> None:
     pump = Pump()
     wire = WireEnd(pump)
-    offer = offers.tcp(nonce=b"n" * 32)
+    endpoint = endpoints.tcp(nonce=b"n" * 32)
     try:
-        offer.begin(pump, wire)
-        stranger = socket.socket()
-        stranger.connect(probe.tcp_parts(offer.urls[0].partition(":")[2])[1])
-        stranger.send(b"n" * 31 + b"m")
+        endpoint.begin(pump, wire)
+        intruder = socket.socket()
+        intruder.connect(stub_plugin.tcp_parts(endpoint.urls[0].partition(":")[2])[1])
+        intruder.send(b"n" * 31 + b"m")
         assert pump.until(lambda: bool(wire.broken), time.monotonic() + 20)
         assert "is not the nonce" in wire.broken
         assert not wire.attached
-        stranger.close()
+        intruder.close()
     finally:
         pump.close()
-        offer.discard()
+        endpoint.discard()
 
 
 def test_ways_and_kinds_hang_together() -> None:
-    assert all(way.kind in KINDS for way in WAYS.values())
-    assert {way.scheme for way in WAYS.values()} == set(probe.SCHEMES)
-    assert all(traits <= TRAITS.keys() for traits in KINDS.values())
-    assert [kind_of(name) for name in ("file", "file-pty", "pty", "home-made")] == ["procfs", "pty", "pty", "home-made"]
+    assert all(transport.bind in BINDS for transport in TRANSPORTS.values())
+    assert {transport.scheme for transport in TRANSPORTS.values()} == set(stub_plugin.SCHEMES)
+    assert all(traits <= TRAITS.keys() for traits in BINDS.values())
+    assert [bind_of(name) for name in ("file", "file-pty", "pty", "home-made")] == ["procfs", "pty", "pty", "home-made"]
     assert has("tcp", HALVES)
     assert not has("home-made", HALVES)

@@ -1,8 +1,8 @@
-"""The suite's plugin: a host under test discovers and starts it like any other.
+"""The suite's stub plugin: a host under test discovers and starts it like any other.
 
 It runs in a process of its own, isolated, on the standard library alone. It opens the URLs that the host gave, hands
 the open descriptors to the suite through a socket, and from then on does what the suite tells it: the bytes on the
-connection are the suite's. ``python probe.py CONFIG ARG...``; CONFIG is a JSON file, see `HostSession`.
+connection are the suite's. ``python stub_plugin.py CONFIG ARG...``; CONFIG is a JSON file, see `HostSession`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def streams() -> list[list[int] | None]:
 def hello(config: dict[str, Any], phase: str, found: list[list[int] | None], more: dict[int, str]) -> socket.socket:
     """Report to the suite; the socket stays open as long as the process lives."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    sock.connect(config["rendezvous"])
+    sock.connect(config["control_socket"])
     report = {"phase": phase, "pid": os.getpid(), "argv": sys.argv[2:], "streams": found, "descriptors": more}
     sock.send(json.dumps(report).encode())
     return sock

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["temporary_files_kept_together"]
+__all__ = ["keep_temporary_files_together"]
 
 _LONGEST = 40
 """So many bytes the path of the usual place may have; a socket is made some folders below, and its path has 107 at
@@ -17,7 +17,7 @@ most."""
 
 
 @contextmanager
-def temporary_files_kept_together() -> Iterator[str]:
+def keep_temporary_files_together() -> Iterator[str]:
     """Let the temporary files of this process, and of those that it starts, go into one folder; remove it at the end.
 
     It is in the usual place, or in ``/tmp`` where paths of sockets would become too long there. Files that somebody

@@ -1,4 +1,4 @@
-"""What an offer is: a connection waiting for a plugin under test, and the suite's end of it."""
+"""What an endpoint is: a connection waiting for a plugin under test, and the suite's end of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conformance.drive.wire import WireEnd
 
 
 @dataclass
-class Offer:
+class Endpoint:
     """One or two URLs for ``--host``, and the suite's own ends.
 
     ``given`` are ends of the plugin that it inherits: the suite closes its own copies as soon as the plugin runs.

@@ -13,42 +13,42 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.drive.offers.base import Offer, file_url
+from conformance.drive.endpoints.base import Endpoint, file_url
 from conformance.drive.pump import Pump
 from conformance.drive.wire import WireEnd
 
 
-def procfs() -> Offer:
+def procfs() -> Endpoint:
     """Anonymous pipes, opened by the plugin through this process's descriptors in procfs."""
     plugin_reads, suite_writes = os.pipe()
     suite_reads, plugin_writes = os.pipe()
     urls = [file_url(f"/proc/{os.getpid()}/fd/{fd}") for fd in (plugin_reads, plugin_writes)]
-    return Offer(urls, suite_reads, suite_writes, copies=[plugin_reads, plugin_writes])
+    return Endpoint(urls, suite_reads, suite_writes, copies=[plugin_reads, plugin_writes])
 
 
-def devfd() -> Offer:
+def devfd() -> Endpoint:
     """Inherited anonymous pipes, opened by the plugin under ``/dev/fd``."""
     plugin_reads, suite_writes = os.pipe()
     suite_reads, plugin_writes = os.pipe()
     ends = [plugin_reads, plugin_writes]
-    return Offer([file_url(f"/dev/fd/{fd}") for fd in ends], suite_reads, suite_writes, ends, given=list(ends))
+    return Endpoint([file_url(f"/dev/fd/{fd}") for fd in ends], suite_reads, suite_writes, ends, given=list(ends))
 
 
-def fd_pair() -> Offer:
+def fd_pair() -> Endpoint:
     """Two inherited anonymous pipes, used by the plugin as they are."""
     made = devfd()
     made.urls = ["fd:" + ",".join(map(str, made.pass_fds))]
     return made
 
 
-def fd_twice() -> Offer:
+def fd_twice() -> Endpoint:
     """Two inherited anonymous pipes, each with a URL of its own."""
     made = devfd()
     made.urls = [f"fd:{fd}" for fd in made.pass_fds]
     return made
 
 
-def stdio() -> Offer:
+def stdio() -> Endpoint:
     """Two anonymous pipes as the plugin's standard input and output."""
     made = devfd()
     made.urls, made.pass_fds = ["stdio:"], ()
@@ -56,7 +56,7 @@ def stdio() -> Offer:
     return made
 
 
-class Fifo(Offer):
+class Fifo(Endpoint):
     """Two named pipes, whose copies read and write: they keep the plugin from seeing an end that comes early."""
 
     def begin(self, pump: Pump, wire: WireEnd) -> None:
@@ -64,7 +64,7 @@ class Fifo(Offer):
         wire.attach(self.read_fd, self.write_fd, begun=self.settle, kept=True)
 
 
-def fifo(name_in: str = "in", name_out: str = "out", spell: Callable[[str], str] = file_url) -> Offer:
+def fifo(name_in: str = "in", name_out: str = "out", spell: Callable[[str], str] = file_url) -> Endpoint:
     """Two named pipes in a private folder, of any name; ``spell`` makes the URL of a path."""
     folder = tempfile.mkdtemp(prefix="conformance-")
     ends: list[int] = []
@@ -79,7 +79,7 @@ def fifo(name_in: str = "in", name_out: str = "out", spell: Callable[[str], str]
 
 
 @dataclass
-class LateFifo(Offer):
+class LateFifo(Endpoint):
     """Two named pipes that the suite does not open before it is told to."""
 
     paths: tuple[str, str] = ("", "")
@@ -104,12 +104,12 @@ def late_fifo() -> LateFifo:
     return LateFifo([file_url(path) for path in paths], folder=folder, paths=paths)
 
 
-def single_pty() -> Offer:
+def single_pty() -> Endpoint:
     """One duplex URL: the slave of a pseudo-terminal in raw mode."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     path = os.ttyname(theirs)
-    return Offer([file_url(path)], ours, os.dup(ours), copies=[theirs], unread=lambda: _waiting_at(path))
+    return Endpoint([file_url(path)], ours, os.dup(ours), copies=[theirs], unread=lambda: _waiting_at(path))
 
 
 def _waiting_at(path: str) -> int | None:

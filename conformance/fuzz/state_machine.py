@@ -1,6 +1,6 @@
-"""Walks through a conversation: a plan of steps that a model carries out, predicting what must come of each.
+"""Scenarios through a conversation: a plan of steps that a model carries out, predicting what must come of each.
 
-A step is two bytes, what is done and with what, so that a walk is drawn at once, shrinks byte by byte, and replays.
+A step is two bytes, what is done and with what, so that a scenario is drawn at once, shrinks byte by byte, and replays.
 The byte 0 does nothing: a step that is not needed for a failure shrinks to it.
 """
 
@@ -19,14 +19,14 @@ from conformance.outcomes import CaseProblem
 
 M = TypeVar("M")
 STEPS = 160
-"""Steps of a whole walk."""
+"""Steps of a whole scenario."""
 TOLD = 40
 """Steps that a failure tells, the last ones."""
 
 
 @dataclass(frozen=True)
-class Walk:
-    """The plan of a walk and the values that it uses; a relative place, 0 to 1, to break it off, and how it ends.
+class Scenario:
+    """The plan of a scenario and the values that it uses; a relative place, 0 to 1, to break it off, and how it ends.
 
     With ``beside`` it is broken off so many bytes behind the end of the message that the place is in.
     """
@@ -72,20 +72,20 @@ class Cut:
     complete: bool
 
 
-def walks(steps: int = STEPS) -> st.SearchStrategy[Walk]:
-    """Walks of so many steps, and few when they shrink."""
+def scenarios(steps: int = STEPS) -> st.SearchStrategy[Scenario]:
+    """Scenarios of so many steps, and few when they shrink."""
     pool = st.lists(st.one_of(values.TEXT, values.ANY), min_size=1, max_size=6).map(tuple)
     place = st.one_of(st.just(1.0), st.floats(0, 1, width=32))
     end = st.integers(0, 11)
     beside = st.sampled_from((None, -1, 0, 1, 2))
     return planned(
-        lambda plan, place, end, beside, pool: Walk(plan, pool, place, end, beside),
+        lambda plan, place, end, beside, pool: Scenario(plan, pool, place, end, beside),
         steps,
         place,
         end,
         beside,
         pool,
-        step=Walk.STEP,
+        step=Scenario.STEP,
     )
 
 
@@ -95,9 +95,9 @@ class Teller(Protocol):
     story: list[str]
 
 
-def walk_through(model: M, walk: Walk, table: Sequence[Callable[[M, int], None]]) -> None:
-    """Carry the steps of a walk out; ``table`` holds what a model can do, the frequent things more than once."""
-    for what, how in walk.steps():
+def run_scenario(model: M, scenario: Scenario, table: Sequence[Callable[[M, int], None]]) -> None:
+    """Carry the steps of a scenario out; ``table`` holds what a model can do, the frequent things more than once."""
+    for what, how in scenario.steps():
         if what:
             table[(what - 1) % len(table)](model, how)
 

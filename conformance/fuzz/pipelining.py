@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from conformance.drive.control import Ticket
 from conformance.drive.plugin import PluginSession
-from conformance.outcomes import Fault
+from conformance.outcomes import Failure
 
 T = TypeVar("T")
 WINDOW = 64
@@ -42,7 +42,7 @@ def exchange(
     other.
 
     Raises:
-        Fault: two requests of one call, or none.
+        Failure: two requests of one call, or none.
     """
     for window in windows(calls):
         tickets = [give(call, number, background) for number, call in enumerate(window)]
@@ -66,6 +66,6 @@ def by_number(plugin: PluginSession, count: int) -> dict[int, dict[str, Any]]:
         number = args[-1] if isinstance(args, list) and args else None
         if type(number) is not int or number in found or number >= count:
             expected = "its own number as last argument, once each"
-            raise Fault("each of several concurrent calls makes one request", expected=expected, seen=repr(request))
+            raise Failure("each of several concurrent calls makes one request", expected=expected, seen=repr(request))
         found[number] = request
     return found

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import socket
 
-from conformance.drive import probe
-from conformance.drive.offers.sockets import acting_as
+from conformance.drive import stub_plugin
+from conformance.drive.endpoints.sockets import acting_as
 from conformance.drive.pump import Pump
 
 
-class Stranger:
+class Intruder:
     """A connection that nobody has asked for; ``refused`` says why there is none, ``came`` is what was sent to it."""
 
     def __init__(self, pump: Pump, url: str, *, uid: int | None = None) -> None:
@@ -43,7 +43,7 @@ class Stranger:
         if not self.refused:
             self._writer.put(data)
 
-    def leave(self) -> None:
+    def disconnect(self) -> None:
         """Close the connection."""
         if not self.refused:
             self._pump.release(self._writer)
@@ -58,8 +58,8 @@ class Stranger:
 def where(scheme: str, rest: str) -> tuple[int, bytes | tuple[str, int]]:
     """Family and address of what a URL names."""
     if scheme == "unix":
-        return socket.AF_UNIX, probe.path_of(rest)
+        return socket.AF_UNIX, stub_plugin.path_of(rest)
     if scheme == "unix-abstract":
-        return socket.AF_UNIX, b"\0" + probe.decode(rest)
-    family, address, _ = probe.tcp_parts(rest)
+        return socket.AF_UNIX, b"\0" + stub_plugin.decode(rest)
+    family, address, _ = stub_plugin.tcp_parts(rest)
     return family, address

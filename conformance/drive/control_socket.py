@@ -1,4 +1,4 @@
-"""Where the suite meets its probe: the probe reports here, hands over its descriptors, and is given orders."""
+"""The socket by which the suite controls its stub plugin: reports, descriptors and orders."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from conformance.drive import probe
+from conformance.drive import stub_plugin
 from conformance.drive.pump import Pump
 
 
-class Rendezvous:
-    """A socket in a private folder, with the probe's executable beside it.
+class ControlSocket:
+    """A socket in a private folder, with the stub plugin's executable beside it.
 
-    ``hellos`` are the reports of every start of the probe (its ``info`` reports itself only where a case says how it
-    behaves), ``answers`` what it says afterwards, ``fds`` the descriptors that it handed over and nobody has taken yet.
+    ``hellos`` are the reports of every start of the stub plugin (its ``info`` reports itself only where a case says
+    how it behaves), ``answers`` what it says afterwards, ``fds`` the descriptors that it handed over and nobody has
+    taken yet.
     """
 
     def __init__(self, pump: Pump, config: dict[str, Any]) -> None:
@@ -33,24 +34,24 @@ class Rendezvous:
         self._run: socket.socket | None = None
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._listener.bind(f"{self.folder}/probe.sock")
+            self._listener.bind(f"{self.folder}/stub_plugin.sock")
             self._listener.listen(8)
             self._pump.watch(self._listener.fileno(), self._accept)
-            self.executable = self._write_probe({"rendezvous": f"{self.folder}/probe.sock", **config})
+            self.executable = self._write_stub_plugin({"control_socket": f"{self.folder}/stub_plugin.sock", **config})
         except BaseException:
             self.close()
             raise
 
-    def _write_probe(self, config: dict[str, Any]) -> str:
+    def _write_stub_plugin(self, config: dict[str, Any]) -> str:
         Path(self.folder, "config.json").write_text(json.dumps(config), encoding="utf-8")
-        words = [sys.executable, "-I", "-S", probe.__file__, f"{self.folder}/config.json"]
+        words = [sys.executable, "-I", "-S", stub_plugin.__file__, f"{self.folder}/config.json"]
         lines = ["#!/bin/sh", f'exec {shlex.join(words)} "$@"']
         if not config.get("info"):
             # The usual manifest: nothing has to be watched, and a shell is there ten times sooner than Python.
             manifest = Path(self.folder, "manifest.json")
-            manifest.write_text(json.dumps(probe.MANIFEST) + "\n", encoding="utf-8")
+            manifest.write_text(json.dumps(stub_plugin.MANIFEST) + "\n", encoding="utf-8")
             lines.insert(1, f'[ "$*" = info ] && exec cat {shlex.quote(str(manifest))}')
-        path = Path(self.folder, "probe")
+        path = Path(self.folder, "stub-plugin")
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         path.chmod(0o755)
         return str(path)
@@ -64,7 +65,7 @@ class Rendezvous:
     def _heard(self, sock: socket.socket) -> None:
         try:
             data, fds, _, _ = socket.recv_fds(sock, 1 << 16, 8)
-        except ConnectionResetError:  # the probe died with an order unread
+        except ConnectionResetError:  # the stub plugin died with an order unread
             data, fds = b"", []
         self.fds.extend(fds)
         if not data:
@@ -100,7 +101,7 @@ class Rendezvous:
         return True
 
     def close(self) -> None:
-        """Close every descriptor, at which the probe ends by itself, and remove the folder."""
+        """Close every descriptor, at which the stub plugin ends by itself, and remove the folder."""
         for sock in self._socks:
             sock.close()
         self._listener.close()

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from conformance.drive.control_socket import ControlSocket
 from conformance.drive.pump import Pump
-from conformance.drive.rendezvous import Rendezvous
 
 
 @dataclass
 class Waiting:
-    """A probe that opens two named pipes, which nobody else has opened yet."""
+    """A stub plugin that opens two named pipes, which nobody else has opened yet."""
 
     pump: Pump
-    meeting: Rendezvous
+    meeting: ControlSocket
     process: subprocess.Popen[bytes]
 
 
@@ -31,7 +31,7 @@ def waiting(tmp_path: Path) -> Iterator[Waiting]:
         os.mkfifo(tmp_path / name)
         words += ["--host", f"file:{tmp_path}/{name}"]
     pump = Pump()
-    meeting = Rendezvous(pump, {})
+    meeting = ControlSocket(pump, {})
     with subprocess.Popen([meeting.executable, "conformance", "run", *words]) as process:
         try:
             assert pump.until(lambda: bool(meeting.reports("run")), time.monotonic() + 20)

@@ -14,7 +14,7 @@ from types import FrameType
 
 import pytest
 
-from conformance.launch import Launched, LaunchError, _lines
+from conformance.pytest_process import PytestProcess, PytestProcessError, _lines
 
 
 class Noted(Exception):
@@ -85,18 +85,18 @@ def test_lines_come_whole_and_what_is_cut_off_is_none() -> None:
 def test_a_run_that_has_ended_its_events_and_stays_is_ended(
     told: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Launched, "ENDING", 0.1)
+    monkeypatch.setattr(PytestProcess, "ENDING", 0.1)
     output = tmp_path / "output"
     output.write_text("the last words", encoding="utf-8")
     read_end, write_end = os.pipe()
     os.write(write_end, told)
     os.close(write_end)
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stderr=subprocess.DEVNULL) as process:
-        launched = Launched(process, read_end, output)
-        assert list(launched) == []
+        running = PytestProcess(process, read_end, output)
+        assert list(running) == []
         if told:
-            assert launched.exit_code() == 1
+            assert running.exit_code() == 1
         else:
-            with pytest.raises(LaunchError, match="the last words"):
-                launched.exit_code()
+            with pytest.raises(PytestProcessError, match="the last words"):
+                running.exit_code()
         assert process.poll() is not None

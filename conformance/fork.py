@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 
 
-class Forked:
+class ForkedProcess:
     """Runs ``body`` in a copy of this process, in a session of its own, its output going to ``output``.
 
     Only to be used where this process has one thread: a copy has none of the others, whatever locks they hold.

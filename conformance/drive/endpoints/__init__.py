@@ -1,10 +1,10 @@
-"""How the suite, as host, offers a connection to a plugin under test: a table of ways."""
+"""How the suite, as host, offers a connection to a plugin under test."""
 
 from __future__ import annotations
 
-from conformance.drive.offers.base import Offer, file_url
-from conformance.drive.offers.memory import Shared, shm
-from conformance.drive.offers.pipes import (
+from conformance.drive.endpoints.base import Endpoint, file_url
+from conformance.drive.endpoints.memory import Shared, shm
+from conformance.drive.endpoints.pipes import (
     LateFifo,
     devfd,
     fd_pair,
@@ -15,13 +15,13 @@ from conformance.drive.offers.pipes import (
     single_pty,
     stdio,
 )
-from conformance.drive.offers.sockets import NOBODY, Listening, fd, stdio_socket, tcp, tcp_ipv6, unix, unix_abstract
+from conformance.drive.endpoints.sockets import NOBODY, Listening, fd, stdio_socket, tcp, tcp_ipv6, unix, unix_abstract
 
 __all__ = [
     "NOBODY",
+    "Endpoint",
     "LateFifo",
     "Listening",
-    "Offer",
     "Shared",
     "devfd",
     "fd",

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 
-_STRING = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
+_STRING = rb'[^"\\]*(?:\\.[^"\\]*)*'
 _REST_OF_STRING = re.compile(_STRING, re.DOTALL)
-_FLAT = re.compile(rb'(?:[^"{}\[\]]++|"' + _STRING + rb'")*+', re.DOTALL)
+_FLAT = re.compile(rb'(?:[^"{}\[\]]+|"' + _STRING + rb'")*', re.DOTALL)
 """Everything up to the next bracket, or to a string whose end has not come yet."""
+_WINDOW = 16 * 1024
+"""How many bytes a pattern sees at a time: ``re`` keeps something for each repetition until the match is over."""
 _SPACE = b" \t\r\n"
 _QUOTE = 0x22
 
@@ -81,28 +83,30 @@ class FrameReader:
                 at += 1
             elif self._in_string:
                 at = _end(_REST_OF_STRING, data, at)
-                if at < len(data):
+                if at < len(data) and data[at] in b'"\\':
                     self._in_string = data[at] != _QUOTE
-                    self._escaped = self._in_string  # a backslash, and nothing behind it
+                    self._escaped = self._in_string  # a backslash, and nothing behind it that has been seen
                     at += 1
             else:
                 at = _end(_FLAT, data, at)
                 if at == len(data):
                     break
                 token = data[at]
-                at += 1
                 if token == _QUOTE:
                     self._in_string = True
                 elif token in b"{[":
                     self._depth += 1
-                else:
+                elif token in b"}]":
                     self._depth -= 1
-                    if self._depth == 0:
-                        return at
+                else:  # where the window ended
+                    continue
+                at += 1
+                if self._depth == 0:
+                    return at
         return at
 
 
 def _end(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
-    found = pattern.match(data, at)
+    found = pattern.match(data, at, at + _WINDOW)
     assert found is not None  # the patterns match nothing as well
     return found.end()

@@ -6,7 +6,7 @@ import re
 
 __all__ = ["provably_shallow"]
 
-_strings = re.compile(rb'"[^"]*+"')
+_strings = re.compile(rb'"[^"]*"')
 _OTHERS = bytes(byte for byte in range(256) if byte not in b'[]{}"')
 _FEW = 16
 """So many brackets are found one by one more quickly than all bytes are counted through."""

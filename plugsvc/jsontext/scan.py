@@ -41,17 +41,21 @@ _NUMBER_NEXT = _number_table()
 _NUMBER_RUN = frozenset((_INT, _FRACTION, _EXPONENT))  # more digits change nothing
 _NUMBER_END = frozenset((_ZERO, _INT, _FRACTION, _EXPONENT))  # may end here
 
-_space = re.compile(rb"[ \t\n\r]*+").match
-_openers = re.compile(rb"\[++").match
-_closers = re.compile(rb"[\]}]++").match
-_digits = re.compile(rb"[0-9]*+").match
-_STRING_BODY = rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+'
-_string_body = re.compile(_STRING_BODY).match
+_space = re.compile(rb"[ \t\n\r]*").match
+_openers = re.compile(rb"\[+").match
+_closers = re.compile(rb"[\]}]+").match
+_digits = re.compile(rb"[0-9]*").match
+_TEXT = rb'[^"\\\x00-\x1f]*'
+_ESCAPED = rb'(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})' + _TEXT + rb")*"
+_text = re.compile(_TEXT).match
+_escaped = re.compile(_ESCAPED).match
 _ESCAPES = b'"\\/bfnrt'
 _HEX = b"0123456789abcdefABCDEF"
 _LITERALS = {ord("t"): b"true", ord("f"): b"false", ord("n"): b"null"}
 _BULK = 256
 """From how many bytes on it pays to try many values at once."""
+_WINDOW = 16 * 1024
+"""How many bytes at most a repeated group matches at a time: `re` needs memory for each repetition until it is done."""
 
 
 @cache
@@ -59,25 +63,28 @@ def _bulk(state: int, closer: int) -> re.Pattern[bytes]:
     """Return the pattern of as many whole values as may follow in this state, each flat or one level deep.
 
     A number only counts with the byte after it: at the end of a piece its last digit may be yet to come.
+
+    Every text has at most one match of each part, so that a part that fails is given up in linear time. (Possessive
+    quantifiers would say the same, but are wrong in CPython 3.11.0 to 3.11.4.)
     """
-    space = rb"[ \t\n\r]*+"
-    string = rb'"' + _STRING_BODY + rb'"'
-    number = rb"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+(?=[ \t\n\r,\]}])"
+    space = rb"[ \t\n\r]*"
+    string = rb'"' + _TEXT + _ESCAPED + rb'"'
+    number = rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?=[ \t\n\r,\]}])"
     scalar = rb"(?:" + string + rb"|" + number + rb"|true|false|null)"
 
     def many(item: bytes) -> bytes:
-        return item + rb"(?:" + space + rb"," + space + item + rb")*+"
+        return item + rb"(?:" + space + rb"," + space + item + rb")*"
 
     def member(value: bytes) -> bytes:
         return string + space + rb":" + space + value
 
-    array = rb"\[" + space + rb"(?:" + many(scalar) + space + rb")?+\]"
-    object_ = rb"\{" + space + rb"(?:" + many(member(scalar)) + space + rb")?+\}"
+    array = rb"\[" + space + rb"(?:" + many(scalar) + space + rb")?\]"
+    object_ = rb"\{" + space + rb"(?:" + many(member(scalar)) + space + rb")?\}"
     value = rb"(?:" + scalar + rb"|" + array + rb"|" + object_ + rb")"
     item = value if closer == ord("]") else member(value)
     if state == _NEXT:
-        return re.compile(rb"(?:" + space + rb"," + space + item + rb")*+")
-    return re.compile(rb"(?:" + many(item) + rb")?+")
+        return re.compile(rb"(?:" + space + rb"," + space + item + rb")*")
+    return re.compile(rb"(?:" + many(item) + rb")?")
 
 
 class Malformed(Exception):
@@ -95,7 +102,11 @@ def _show(byte: int) -> str:
 
 def skip_space(data: bytes | bytearray, position: int = 0) -> int:
     """Return the position of the first byte that is not white space, which may be the end."""
-    match = _space(data, position)
+    return _end(_space(data, position), position)
+
+
+def _end(match: re.Match[bytes] | None, position: int) -> int:
+    """Return where a match that began at `position` ends; where there is none, it has not got on."""
     return match.end() if match else position
 
 
@@ -187,7 +198,8 @@ class Scanner:
         start = position
         if self._state != _NEXT:
             position = skip_space(data, position)
-        match = _bulk(_NEXT if self._state == _NEXT else _VALUE, self._stack[-1]).match(data, position)
+        pattern = _bulk(_NEXT if self._state == _NEXT else _VALUE, self._stack[-1])
+        match = pattern.match(data, position, position + _WINDOW)
         if match is None or match.end() == position:
             # What is nested deeply does not come many at a time: do not try at every bracket.
             self._patience = min(2 * self._patience, 4 * _BULK)
@@ -233,8 +245,7 @@ class Scanner:
             raise Malformed(f'expected the "{{" of a message, got {_show(byte)}', position)
         elif byte == 0x5B:
             self._state = _VALUE_OR_END
-            match = _openers(data, position)
-            run = match.end() - position if match else 0
+            run = _end(_openers(data, position), position) - position
             if 1 < run <= self._max_depth - len(self._stack):
                 self._stack += b"]" * run
                 return position + run
@@ -265,11 +276,15 @@ class Scanner:
         raise Malformed(f'expected "{word.decode()}", got {_show(seen[wrong])}', position + wrong)
 
     def _string(self, data: bytes | bytearray, position: int) -> int:
-        match = _string_body(data, position)
-        position = match.end() if match else position
-        if position == len(data):
-            return position
-        byte = data[position]
+        while True:
+            position = _end(_text(data, position), position)
+            if position == len(data):
+                return position
+            byte = data[position]
+            after = _end(_escaped(data, position, position + _WINDOW), position) if byte == 0x5C else position
+            if after == position:
+                break
+            position = after
         if byte == 0x22:
             if self._in_key:
                 self._state = _COLON
@@ -290,8 +305,7 @@ class Scanner:
         end = len(data)
         while position < end:
             if self._number in _NUMBER_RUN:
-                match = _digits(data, position)
-                position = match.end() if match else position
+                position = _end(_digits(data, position), position)
                 if position == end:
                     break
             following = _NUMBER_NEXT[self._number].get(data[position])

@@ -38,7 +38,7 @@ _EXCERPT = 32
 _ENDS = b"\n}"
 
 # A brace that may end a message: what follows it inside of one is a comma or another closing bracket.
-_possible_end = re.compile(rb"\}(?![ \t\r\n]*+[,\]}])").search
+_possible_end = re.compile(rb"\}(?![ \t\r\n]*[,\]}])").search
 
 _lone_surrogate = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])").search
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -148,3 +149,33 @@ def test_names() -> None:
     assert type_name({"list": {"optional": "int64"}}) == "list_optional_int64"
     assert is_negative_zero(-0.0)
     assert not is_negative_zero(0.0)
+
+
+@pytest.mark.parametrize("start", [0, 1, 2, 3, 16_383])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'"' + rb"\"\\}" * 12_000 + b'"',
+        b'["' + b'","'.join([b"}" * 5] * 8_000) + b'"]',
+        b"[" + b"1," * 30_000 + b"1]",
+        b"[" + (b'{"a":"' + b"\\\\" * 20_000 + b'"},') * 2 + b"1]",
+        b'"' + b"x" * 70_000 + b'"',
+    ],
+    ids=["escapes", "strings", "numbers", "objects", "text"],
+)
+def test_frames_do_not_depend_on_how_much_a_pattern_sees_at_a_time(body: bytes, start: int) -> None:
+    frame = b'{"a":' + b" " * start + body + b"}"
+    reader = FrameReader()
+    assert reader.feed(frame + frame) == [frame, frame]
+    assert not reader.in_message
+
+
+def test_frames_are_cut_without_keeping_every_step() -> None:
+    frame = b'{"a":[' + b'"b","\\n",' * 300_000 + b"1]}"
+    reader = FrameReader()
+    tracemalloc.start()
+    try:
+        assert reader.feed(frame) == [frame]
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(frame) + 8 * 2**20
+    finally:
+        tracemalloc.stop()

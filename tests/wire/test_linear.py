@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -118,3 +120,38 @@ def test_the_scanners_own_steps_are_linear(mix: str) -> None:
 
     few, many = steps(40_000), steps(160_000)
     assert many <= 4.5 * few + 200
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_memory_is_not_needed_for_each_step(mix: str) -> None:
+    data = MIXES[mix](2_000_000)
+    scanner = Scanner(1000, any_value=True)
+    tracemalloc.start()
+    try:
+        scanner.scan(data, 0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert scanner.finish()
+    assert peak < 8 * 2**20
+
+
+@pytest.mark.parametrize(
+    "unfinished",
+    [
+        b'["' + rb"\n" * 1_000_000,
+        b'["' + b"x" * 2_000_000,
+        b'["' + b'","'.join([rb"a\"b" * 10] * 40_000),
+        b"[" + b"[1,2,3,[" * 200,
+        b"[" + b"1" * 2_000_000,
+        b"[[" + b"1e5," * 400_000,
+        b"[[" + b" " * 2_000_000,
+        b'[{"a":' * 100 + b'"' + b"\\\\" * 1_000_000,
+    ],
+)
+def test_a_value_that_does_not_end_is_given_up_in_linear_time(unfinished: bytes) -> None:
+    started = time.process_time()
+    scanner = Scanner(1000, any_value=True)
+    assert scanner.scan(unfinished, 0) >= len(unfinished) - 6
+    assert not scanner.done
+    assert time.process_time() - started < 10  # a second at the very most; exponential or quadratic is for ever

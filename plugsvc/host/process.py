@@ -202,9 +202,13 @@ class _Watch:
         self._wake_fd: int | None = None
 
     def run(self) -> Exit:
-        wake_read, wake_write = pipe()
-        self._wake_fd = wake_write
         exit_fd = _exit_descriptor(self._process.pid)
+        try:
+            wake_read, wake_write = pipe()
+        except OSError:
+            os.close(exit_fd)
+            raise
+        self._wake_fd = wake_write
         try:
             self._poll.register(wake_read, select.POLLIN)
             self._poll.register(exit_fd, select.POLLIN)

@@ -48,9 +48,9 @@ def openpty() -> tuple[int, int]:
     return _pair(*os.openpty())
 
 
-def open_path(path: str | bytes | os.PathLike[str], flags: int, mode: int = 0o777) -> int:
+def open_path(path: str | bytes | os.PathLike[str], flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
     """Open a file as `os.open` does. Raises `OSError`, and `ValueError` for a path with NUL."""
-    return above_standard(os.open(path, flags | os.O_CLOEXEC, mode))
+    return above_standard(os.open(path, flags | os.O_CLOEXEC, mode, dir_fd=dir_fd))
 
 
 def eventfd() -> int:

@@ -89,7 +89,7 @@ def where(tmp_path: Path) -> Iterator[Path]:
 
 def test_it_is_there_by_name(program: Write, registry: Registry, calls: list[Any]) -> None:
     path = program("print(urls, call(open_stream(urls), 'note', 1)['reply'])")
-    found = re.fullmatch(r"\['shm://(/dev/shm/plugsvc-\w+)/ring'\] \[1\]\n", run(path, registry.bind("shm")))
+    found = re.fullmatch(r"\['shm://(/dev/shm/plugsvc-bind-\w+)/ring'\] \[1\]\n", run(path, registry.bind("shm")))
     assert calls == [1]
     assert found is not None
     assert not os.path.exists(found[1])
@@ -340,7 +340,7 @@ def test_another_place_is_tried(
     monkeypatch.setattr(tempfile, "tempdir", str(where))
     path = program("call(open_stream(urls), 'note', urls[0])")
     run(path, registry.bind("shm"))
-    assert calls[0].startswith(f"shm://{where}/plugsvc-")
+    assert calls[0].startswith(f"shm://{where}/plugsvc-bind-")
 
 
 def test_there_has_to_be_room_for_it(

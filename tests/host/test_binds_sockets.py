@@ -229,7 +229,7 @@ def test_a_place_too_far_down(
         run(plugin(), registry.bind(UnixBind(deep)))
     # Chosen by nobody, it is left for a better one.
     monkeypatch.setattr("tempfile.tempdir", str(deep))
-    run(plugin("assert urls[0].startswith('unix:///tmp/plugsvc-')\n" + CALL), registry.bind("unix"))
+    run(plugin("assert urls[0].startswith('unix:///tmp/plugsvc-bind-')\n" + CALL), registry.bind("unix"))
     assert calls == [1]
     assert list(deep.iterdir()) == []
 

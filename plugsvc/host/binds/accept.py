@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -43,7 +44,11 @@ def accepting(
 
     Raises at the end of the block what `accepted`, or the waiting, has raised.
     """
-    acceptor = _Acceptor(listener, examine, accepted, underway)
+    try:
+        acceptor = _Acceptor(listener, examine, accepted, underway)
+    except BaseException:
+        listener.close()
+        raise
     acceptor.start()
     try:
         yield
@@ -91,6 +96,7 @@ class _Acceptor:
         return self._error
 
     def _run(self) -> None:
+        found = None
         try:
             try:
                 found = self._wait()
@@ -101,6 +107,9 @@ class _Acceptor:
             if found is not None:
                 self._accepted(found)
         except BaseException as error:
+            # Raised when the plugin has ended; so the plugin must see at once that nobody serves it.
+            if found is not None:
+                found.close()
             self._error = error
 
     def _wait(self) -> socket.socket | None:
@@ -140,6 +149,12 @@ class _Acceptor:
                 return None
             except ConnectionAbortedError:
                 continue
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE) and self._waiting:
+                    # Connections of others must not be what keeps the plugin out.
+                    self._dismiss(next(iter(self._waiting)))
+                    continue
+                raise
             try:
                 come.setblocking(False)
                 self._waiting[come.fileno()] = come, self._examine(come), time.monotonic() + PROOF_SECONDS

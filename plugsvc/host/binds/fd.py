@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-
-from ...openers.sockets import SocketStream, socket_pair
-from ...openers.stream import Duplex
+from ...openers.sockets import socket_pair
 from ...openers.url import HOST_FLAG
-from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
 from ..settings import Next, Serve, with_on_start, with_pass_fds, with_prepend_args
-from .pipes import Ends
+from .ends import PipePair, channel_of_descriptors, channel_of_socket
 
-__all__ = ["FdBind", "FdPairBind", "channel_of_socket"]
-
-
-def channel_of_socket(connected: socket.socket) -> Channel:
-    """Return the channel over a connected socket, which belongs to it."""
-    stream = SocketStream(connected)
-    return Channel(Duplex(stream, stream))
+__all__ = ["FdBind", "FdPairBind"]
 
 
 class FdBind:
@@ -54,9 +44,9 @@ class FdPairBind:
 
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
-        ends = Ends()
+        ends = PipePair()
         try:
-            serve(Channel.of_descriptors(*ends.take_ours()))
+            serve(channel_of_descriptors(*ends.take_ours()))
             reader, writer = ends.theirs
             return next(
                 with_prepend_args(HOST_FLAG, f"fd:{reader},{writer}"),

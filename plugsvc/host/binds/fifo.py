@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 
 from ...openers.descriptors import open_path
 from ...openers.url import with_file_path_pair
-from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
 from ..settings import Next, Serve, with_prepend_args
+from .directory import PrivateDirectory
+from .ends import channel_of_descriptors
 
 __all__ = ["FifoBind"]
 
@@ -32,22 +31,19 @@ class FifoBind:
 
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
-        # mkdtemp creates with mode 0700.
-        directory = tempfile.mkdtemp(prefix="plugsvc-", dir=self._directory)
+        directory = PrivateDirectory(self._directory)
         fds: list[int] = []
         try:
-            replies, requests = os.path.join(directory, "replies"), os.path.join(directory, "requests")
+            replies, requests = directory.entry("replies"), directory.entry("requests")
             for path in (replies, requests):
                 os.mkfifo(path, 0o600)
                 # Reading first, without blocking: then there is a reader for the one who writes.
                 fds.append(open_path(path, os.O_RDONLY | os.O_NONBLOCK))
                 fds.append(open_path(path, os.O_WRONLY | os.O_NONBLOCK))
-            their_reader, our_writer, our_reader, their_writer = fds
-            channel = Channel.of_descriptors(our_reader, our_writer, held=[their_writer], kept=[their_reader])
-            fds = []
-            serve(channel)
+            (their_reader, our_writer, our_reader, their_writer), fds = fds, []
+            serve(channel_of_descriptors(our_reader, our_writer, held=[their_writer], kept=[their_reader]))
             return next(with_prepend_args(*with_file_path_pair(replies, requests)))
         finally:
             for fd in fds:
                 os.close(fd)
-            shutil.rmtree(directory, ignore_errors=True)
+            directory.remove()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable
 
 from ...errors import RegistrationError
-from ...openers.descriptors import pipe
-from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
 from ..settings import Next, Option, Serve
+from .ends import PipePair, channel_of_descriptors
 
 __all__ = ["BindFunc", "FuncBind", "with_bind_func"]
 
@@ -35,10 +35,17 @@ class FuncBind:
             exits.append(next(*options))
             return exits[-1]
 
-        their_reader, our_writer = pipe()
-        our_reader, their_writer = pipe()
-        with io.FileIO(their_reader, "r") as reader, io.FileIO(their_writer, "w") as writer:
-            serve(Channel.of_descriptors(our_reader, our_writer))
+        ends = PipePair()
+        with contextlib.ExitStack() as files:
+            try:
+                reader = files.enter_context(io.FileIO(ends.theirs[0], "r"))
+                del ends.theirs[0]  # the file owns it
+                writer = files.enter_context(io.FileIO(ends.theirs[0], "w"))
+                del ends.theirs[0]
+                serve(channel_of_descriptors(*ends.take_ours()))
+            except BaseException:
+                ends.close()
+                raise
             self._function(context, plugin, command, reader, writer, call_next)
         if not exits:
             raise RegistrationError(f"the bind function {self._function!r} returned without calling next")

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import os
 
-from ...openers.descriptors import pipe
 from ...openers.url import with_file_path_pair
-from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
 from ..settings import Next, Serve, with_on_start, with_pass_fds, with_prepend_args
+from .ends import PipePair, channel_of_descriptors
 
-__all__ = ["DevFdBind", "Ends", "ProcFSBind"]
+__all__ = ["DevFdBind", "ProcFSBind"]
 
 
 class DevFdBind:
@@ -28,9 +27,9 @@ class DevFdBind:
 
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
-        ends = Ends()
+        ends = PipePair()
         try:
-            serve(Channel.of_descriptors(*ends.take_ours()))
+            serve(channel_of_descriptors(*ends.take_ours()))
             return next(
                 with_prepend_args(*with_file_path_pair(*(f"/dev/fd/{fd}" for fd in ends.theirs))),
                 with_pass_fds(*ends.theirs),
@@ -56,39 +55,8 @@ class ProcFSBind:
 
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
-        ends = Ends()
-        to_read, to_write = ends.theirs
+        ends = PipePair()
+        to_read, to_write = ends.take_theirs()
         directory = os.path.join(self._path, str(os.getpid()), "fd")
-        urls = with_file_path_pair(os.path.join(directory, str(to_read)), os.path.join(directory, str(to_write)))
-        ends.theirs = []
-        serve(Channel.of_descriptors(*ends.take_ours(), held=[to_write], kept=[to_read]))
-        return next(with_prepend_args(*urls))
-
-
-class Ends:
-    """Two fresh pipes; what is not taken is closed."""
-
-    def __init__(self) -> None:
-        self._ours: list[int] = []
-        self.theirs: list[int] = []
-        their_reader, our_writer = pipe()
-        try:
-            our_reader, their_writer = pipe()
-        except OSError:
-            os.close(their_reader)
-            os.close(our_writer)
-            raise
-        self._ours = [our_reader, our_writer]
-        self.theirs = [their_reader, their_writer]
-
-    def take_ours(self) -> tuple[int, int]:
-        """Return the host's ends, to read and to write, which the caller owns from now on."""
-        reader, writer = self._ours
-        self._ours = []
-        return reader, writer
-
-    def close(self) -> None:
-        """Close what is left."""
-        left, self._ours, self.theirs = self._ours + self.theirs, [], []
-        for fd in left:
-            os.close(fd)
+        serve(channel_of_descriptors(*ends.take_ours(), held=[to_write], kept=[to_read]))
+        return next(with_prepend_args(*with_file_path_pair(f"{directory}/{to_read}", f"{directory}/{to_write}")))

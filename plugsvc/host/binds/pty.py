@@ -10,11 +10,11 @@ import tty
 
 from ...openers.descriptors import open_path, openpty
 from ...openers.url import with_file_path
-from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
 from ..settings import Next, Serve, with_prepend_args
+from .ends import channel_of_descriptors
 
 __all__ = ["PtyBind"]
 
@@ -43,7 +43,7 @@ class PtyBind:
             os.close(master)
             os.close(slave)
             raise
-        channel = Channel.of_descriptors(master, held=[slave])
+        channel = channel_of_descriptors(master, held=[slave])
         channel.linger = lambda gone: _wait_until_read(path, gone)
         serve(channel)
         return next(with_prepend_args(*with_file_path(path)))

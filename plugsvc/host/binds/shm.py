@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
-from functools import partial
 
 from ...openers.descriptors import open_path
 from ...openers.shm import bell_paths, with_shm_path
 from ...openers.shm_memory import BELLS, REPLIES, REQUESTS, Memory, check_capacity
 from ...openers.shm_ring import RingReader, RingWriter
 from ...openers.stream import Duplex
-from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
 from ..settings import Next, Serve, with_prepend_args
+from .directory import PrivateDirectory
+from .ends import channel_of_duplex
 
 __all__ = ["ShmBind"]
 
@@ -48,28 +47,27 @@ class ShmBind:
 
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
-        with contextlib.ExitStack() as afterwards:
-            path, duplex = self._make(afterwards)
-            serve(Channel(duplex))
+        directory, path, duplex = self._make()
+        try:
+            serve(channel_of_duplex(duplex))
             return next(with_prepend_args(*with_shm_path(path)))
+        finally:
+            directory.remove()
 
-    def _make(self, afterwards: contextlib.ExitStack) -> tuple[str, Duplex]:
-        for number, parent in enumerate(self._directories, 1):
-            attempt = contextlib.ExitStack()
+    def _make(self) -> tuple[PrivateDirectory, str, Duplex]:
+        for parent in self._directories:
+            directory = None
             try:
-                # mkdtemp creates with mode 0700.
-                directory = tempfile.mkdtemp(prefix="plugsvc-", dir=parent)
-                remove = partial(shutil.rmtree, directory, ignore_errors=True)
-                attempt.callback(remove)
-                path = os.path.join(directory, "ring")
-                duplex = create(path, self._capacity, self._capacity, begun=remove)
+                directory = PrivateDirectory(parent)
+                path = directory.entry("ring")
+                for bell in BELLS:
+                    directory.entry(f"ring.{bell}")
+                return directory, path, create(path, self._capacity, self._capacity, begun=directory.remove)
             except BaseException as error:
-                attempt.close()
-                if isinstance(error, OSError) and number < len(self._directories):
-                    continue
-                raise
-            afterwards.push(attempt)
-            return path, duplex
+                if directory is not None:
+                    directory.remove()
+                if not isinstance(error, OSError) or parent is self._directories[-1]:
+                    raise
         raise AssertionError("there is no directory to try")
 
 

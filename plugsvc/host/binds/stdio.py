@@ -6,12 +6,11 @@ from dataclasses import replace
 
 from ...errors import RegistrationError
 from ...openers.url import HOST_FLAG
-from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import CAPTURE, Exit
 from ..settings import Next, Option, Serve, Settings, with_on_start, with_prepend_args
-from .pipes import Ends
+from .ends import PipePair, channel_of_descriptors
 
 __all__ = ["StdioBind"]
 
@@ -28,9 +27,9 @@ class StdioBind:
 
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
-        ends = Ends()
+        ends = PipePair()
         try:
-            serve(Channel.of_descriptors(*ends.take_ours()))
+            serve(channel_of_descriptors(*ends.take_ours()))
             return next(
                 with_prepend_args(HOST_FLAG, "stdio:"),
                 _with_streams(*ends.theirs),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import os
-import shutil
 import socket
-import tempfile
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -20,7 +19,8 @@ from ..plugin import Command, Plugin
 from ..process import Exit
 from ..settings import Next, Serve, with_prepend_args
 from .accept import BACKLOG, accepting
-from .fd import channel_of_socket
+from .directory import PrivateDirectory
+from .ends import channel_of_socket
 
 __all__ = ["TcpBind"]
 
@@ -55,19 +55,16 @@ class TcpBind:
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
         nonce = os.urandom(NONCE_SIZE)
-        # mkdtemp creates with mode 0700.
-        directory = os.path.abspath(tempfile.mkdtemp(prefix="plugsvc-", dir=self._directory))
+        directory = PrivateDirectory(self._directory)
         try:
-            path = os.path.join(directory, "nonce")
-            with open(open_path(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(nonce)
+            path = directory.entry("nonce")
+            _write(path, nonce)
             if self._uid is not None:
                 os.chown(path, self._uid, -1)
-                os.chown(directory, self._uid, -1)
-            listener = self._listen()
+                os.chown(directory.path, self._uid, -1)
 
             def accepted(connected: socket.socket) -> None:
-                shutil.rmtree(directory, ignore_errors=True)
+                directory.remove()
                 # Replies are small, and each is waited for.
                 connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 serve(channel_of_socket(connected))
@@ -75,21 +72,23 @@ class TcpBind:
             host = f"[{self._address}]" if ":" in self._address else self._address
             # Stricter than in a path: `&` ends the value, and some readers make a space of `+`.
             quoted = quote(os.fsencode(path), safe="/")
-            url = f"tcp://{host}:{listener.getsockname()[1]}?{NONCE_PARAMETER}={quoted}"
-            with accepting(listener, _with_nonce(nonce), accepted, underway=UNDERWAY_SECONDS):
-                return next(with_prepend_args(HOST_FLAG, url))
+            with new_socket(socket.AF_INET6 if ":" in self._address else socket.AF_INET) as listener:
+                listener.bind((self._address, 0))
+                listener.listen(BACKLOG)
+                url = f"tcp://{host}:{listener.getsockname()[1]}?{NONCE_PARAMETER}={quoted}"
+                with accepting(listener, _with_nonce(nonce), accepted, underway=UNDERWAY_SECONDS):
+                    return next(with_prepend_args(HOST_FLAG, url))
         finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            directory.remove()
 
-    def _listen(self) -> socket.socket:
-        listener = new_socket(socket.AF_INET6 if ":" in self._address else socket.AF_INET)
-        try:
-            listener.bind((self._address, 0))
-            listener.listen(BACKLOG)
-        except BaseException:
-            listener.close()
-            raise
-        return listener
+
+def _write(path: str, nonce: bytes) -> None:
+    fd = open_path(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        if os.write(fd, nonce) != len(nonce):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+    finally:
+        os.close(fd)
 
 
 def _with_nonce(nonce: bytes) -> Callable[[socket.socket], Callable[[], bool | None]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import socket
 import sys
 import tempfile
@@ -20,7 +19,8 @@ from ..plugin import Command, Plugin
 from ..process import Exit
 from ..settings import Next, Serve, with_prepend_args
 from .accept import BACKLOG, Examine, accepting
-from .fd import channel_of_socket
+from .directory import PREFIX, PrivateDirectory
+from .ends import channel_of_socket
 
 __all__ = ["AbstractUnixBind", "UnixBind"]
 
@@ -41,35 +41,30 @@ class UnixBind:
 
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
-        # mkdtemp creates with mode 0700.
-        directory = os.path.abspath(tempfile.mkdtemp(prefix="plugsvc-", dir=self._place()))
+        directory = PrivateDirectory(self._place())
         try:
-            path = os.path.join(directory, _NAME)
-            listener = new_socket(socket.AF_UNIX)
-            try:
+            with new_socket(socket.AF_UNIX) as listener:
+                path = directory.entry(_NAME)
                 listener.bind(os.fsencode(path))
                 os.chmod(path, 0o600)
                 if self._uid is not None:
                     os.chown(path, self._uid, -1)
-                    os.chown(directory, self._uid, -1)
+                    os.chown(directory.path, self._uid, -1)
                 listener.listen(BACKLOG)
-            except BaseException:
-                listener.close()
-                raise
 
-            def accepted(connected: socket.socket) -> None:
-                shutil.rmtree(directory, ignore_errors=True)
-                serve(channel_of_socket(connected))
+                def accepted(connected: socket.socket) -> None:
+                    directory.remove()
+                    serve(channel_of_socket(connected))
 
-            with accepting(listener, _of_users(self._uid), accepted):
-                return next(with_prepend_args(HOST_FLAG, "unix://" + quote_path(path)))
+                with accepting(listener, _of_users(self._uid), accepted):
+                    return next(with_prepend_args(HOST_FLAG, "unix://" + quote_path(path)))
         finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            directory.remove()
 
     def _place(self) -> str | None:
         """Return where to make the directory, which must leave room for the rest of the path."""
         place = os.path.abspath(tempfile.gettempdir() if self._directory is None else self._directory)
-        length = len(os.fsencode(os.path.join(place, "plugsvc-XXXXXXXX", _NAME)))
+        length = len(os.fsencode(os.path.join(place, f"{PREFIX}XXXXXXXX", _NAME)))
         if length <= MAX_PATH:
             return place
         if self._directory is None:
@@ -101,15 +96,11 @@ class AbstractUnixBind:
         if sys.platform != "linux":
             raise RegistrationError("only Linux has abstract sockets; use the bind unix")
         name = f"plugsvc-{os.getpid()}-{secrets.token_hex(16)}"
-        listener = new_socket(socket.AF_UNIX)
-        try:
+        with new_socket(socket.AF_UNIX) as listener:
             listener.bind(b"\0" + name.encode())
             listener.listen(BACKLOG)
-        except BaseException:
-            listener.close()
-            raise
-        with accepting(listener, _of_users(self._uid), _serving(serve)):
-            return next(with_prepend_args(HOST_FLAG, f"unix-abstract:{name}"))
+            with accepting(listener, _of_users(self._uid), _serving(serve)):
+                return next(with_prepend_args(HOST_FLAG, f"unix-abstract:{name}"))
 
 
 def _serving(serve: Callable[[Channel], object]) -> Callable[[socket.socket], None]:

@@ -216,7 +216,7 @@ class Runner:
             sessions = item.stash.get(_SESSIONS, [])
             for session in sessions:
                 row.wire += session.wire.render()
-                printed = session.child.stderr.text() if session.child else ""
+                printed = session.started.stderr.text() if session.started else ""
                 row.stderr += printed.replace(session.stacks, "")[-4000:]
                 row.stacks += session.stacks[:8000]
         return row

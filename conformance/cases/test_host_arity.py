@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import case
+from conformance.drive.host import HostSession
 from conformance.drive.problems import Problems
 from conformance.oracle.values import Type, type_name
 
@@ -31,7 +32,7 @@ WRONG_BUILT: list[tuple[Type, list[Any]]] = [
 
 
 @case("ARI-06", types=TYPED)
-def test_too_few_arguments(host: Any) -> None:
+def test_too_few_arguments(host: HostSession) -> None:
     """Arguments left out are an error of that call."""
     problems = Problems()
     for name, args in (
@@ -45,7 +46,7 @@ def test_too_few_arguments(host: Any) -> None:
 
 
 @case("ARI-07", types=TYPED)
-def test_too_many_arguments(host: Any) -> None:
+def test_too_many_arguments(host: HostSession) -> None:
     """Arguments too many are an error of that call, also null ones."""
     problems = Problems()
     for name, args in (
@@ -59,7 +60,7 @@ def test_too_many_arguments(host: Any) -> None:
 
 
 @case("ARI-08", types=TYPED)
-def test_one_wrong_among_right_ones(host: Any) -> None:
+def test_one_wrong_among_right_ones(host: HostSession) -> None:
     """The first or the last argument is of another type; the error names the call, and the next one is right again."""
     for args in (["1", 2], [1, "2"], [True, 1], [1, {}], [[1], 2], [1, [2]]):
         with host.trying(f"add with {args}"):
@@ -68,7 +69,7 @@ def test_one_wrong_among_right_ones(host: Any) -> None:
 
 
 @case("ARI-08", types=TYPED)
-def test_wrong_type(host: Any) -> None:
+def test_wrong_type(host: HostSession) -> None:
     """Values of every other JSON type, for each type of the contract."""
     problems = Problems()
     for name, values in WRONG.items():
@@ -81,7 +82,7 @@ def test_wrong_type(host: Any) -> None:
 
 
 @case("ARI-08", types=TYPED)
-def test_wrong_type_inside(host: Any) -> None:
+def test_wrong_type_inside(host: HostSession) -> None:
     """Lists, maps and optionals of something else than the service takes."""
     problems = Problems()
     for of, values in WRONG_BUILT:
@@ -108,7 +109,7 @@ ARGS = {
 
 
 @case("ARI-09", types=TYPED)
-def test_args_is_no_array(host: Any) -> None:
+def test_args_is_no_array(host: HostSession) -> None:
     """A call whose ``args`` is not there, or is no array, is answered with an error; the connection goes on."""
     problems = Problems()
     for what, args in ARGS.items():
@@ -123,7 +124,7 @@ def test_args_is_no_array(host: Any) -> None:
 
 
 @case("ARI-10", types=TYPED)
-def test_null_arguments(host: Any) -> None:
+def test_null_arguments(host: HostSession) -> None:
     """Null is no boolean, number, string or structure."""
     problems = Problems()
     for name in ("bool", "string", *INTEGERS, "float32", "float64", "point"):
@@ -138,7 +139,7 @@ def test_null_arguments(host: Any) -> None:
 
 
 @case("ARI-10", types=TYPED)
-def test_null_elements(host: Any) -> None:
+def test_null_elements(host: HostSession) -> None:
     """Null inside a list or a map is no number and no string."""
     host.need_service("echo_list_int64")
     problems = Problems()

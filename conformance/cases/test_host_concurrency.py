@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from conformance.case import case
+from conformance.drive.host import HostSession
 from conformance.outcomes import Failure
 
 CONCURRENT = ("concurrent",)
@@ -12,7 +11,7 @@ LARGE = 300_000
 
 
 @case("CON-01", features=CONCURRENT)
-def test_fast_beside_slow(host: Any) -> None:
+def test_fast_beside_slow(host: HostSession) -> None:
     """A fast call that was made after a slow one is answered before it."""
     slow = host.call("sleep", 700)
     for i in range(20):
@@ -23,7 +22,7 @@ def test_fast_beside_slow(host: Any) -> None:
 
 
 @case("CON-01", features=CONCURRENT)
-def test_order_of_completion(host: Any) -> None:
+def test_order_of_completion(host: HostSession) -> None:
     """Replies leave in the order in which the services end, not in that of the calls."""
     milliseconds = (1000, 700, 400, 100)
     sequences = [host.call("sleep", ms) for ms in milliseconds]
@@ -38,7 +37,7 @@ def test_order_of_completion(host: Any) -> None:
 
 
 @case("CON-01", features=CONCURRENT)
-def test_fast_beside_many_slow(host: Any) -> None:
+def test_fast_beside_many_slow(host: HostSession) -> None:
     """Fifty slow calls do not hold up a fast one: whatever bounds the calls that run is no small number."""
     slow = [host.call("sleep", 1500) for _ in range(50)]
     host.results(host.call("echo", "fast"), "fast")
@@ -54,7 +53,7 @@ def test_fast_beside_many_slow(host: Any) -> None:
 
 
 @case("CON-01", features=CONCURRENT)
-def test_failures_beside_slow(host: Any) -> None:
+def test_failures_beside_slow(host: HostSession) -> None:
     """Errors, panics and unknown services are answered beside a slow call as well."""
     slow = host.call("sleep", 700)
     host.error(host.call("fail", "no"), why="the service failed")
@@ -67,7 +66,7 @@ def test_failures_beside_slow(host: Any) -> None:
 
 
 @case("CON-02")
-def test_each_its_own_result(host: Any) -> None:
+def test_each_its_own_result(host: HostSession) -> None:
     """Five hundred outstanding calls of several services, failing ones among them, each get what is theirs."""
     sequences: list[int] = []
     for i in range(100):
@@ -90,7 +89,7 @@ def test_each_its_own_result(host: Any) -> None:
 
 
 @case("CON-02", features=CONCURRENT)
-def test_each_its_own_duration(host: Any) -> None:
+def test_each_its_own_duration(host: HostSession) -> None:
     """Calls that end in a mixed order each get their own result."""
     milliseconds = [(i * 37) % 200 for i in range(60)]
     sequences = [host.call("sleep", ms) for ms in milliseconds]
@@ -100,7 +99,7 @@ def test_each_its_own_duration(host: Any) -> None:
 
 
 @case("CON-04")
-def test_large_replies_at_once(host: Any) -> None:
+def test_large_replies_at_once(host: HostSession) -> None:
     """Replies of 300 kB, made at the same time, never interleave, with each other or with small ones."""
     large = {host.call("echo", chr(97 + i) * LARGE): chr(97 + i) * LARGE for i in range(20)}
     blobs = {host.call("blob", LARGE + i): "x" * (LARGE + i) for i in range(20)}
@@ -111,7 +110,7 @@ def test_large_replies_at_once(host: Any) -> None:
 
 
 @case("CON-04", features=CONCURRENT)
-def test_large_replies_beside_sleepers(host: Any) -> None:
+def test_large_replies_beside_sleepers(host: HostSession) -> None:
     """Small replies that come due while large ones are written never interleave with them."""
     sleepers = {host.call("sleep", ms): ms for ms in range(0, 150, 3)}
     blobs = {host.call("blob", 2_000_000 + i): "x" * (2_000_000 + i) for i in range(6)}
@@ -124,7 +123,7 @@ def test_large_replies_beside_sleepers(host: Any) -> None:
 
 
 @case("CON-05")
-def test_both_directions_full(host: Any) -> None:
+def test_both_directions_full(host: HostSession) -> None:
     """Requests and replies far larger than the pipes hold, both under way at the same time, never deadlock."""
     values = [chr(65 + i) * 1_000_000 for i in range(16)]
     sequences = [host.call_raw("echo", f'["{value}"]'.encode(), wait=False) for value in values]
@@ -133,7 +132,7 @@ def test_both_directions_full(host: Any) -> None:
 
 
 @case("CON-05")
-def test_requests_while_replies_wait(host: Any) -> None:
+def test_requests_while_replies_wait(host: HostSession) -> None:
     """The plugin reads nothing until the host has had time to fill the pipe, then everything arrives."""
     host.wire.hold(True)
     sequences = [host.call_raw("echo", b'["%b"]' % (b"y" * LARGE), wait=False) for _ in range(16)]
@@ -144,7 +143,7 @@ def test_requests_while_replies_wait(host: Any) -> None:
 
 
 @case("CON-06", features=CONCURRENT)
-def test_lookups_beside_running_calls(host: Any) -> None:
+def test_lookups_beside_running_calls(host: HostSession) -> None:
     """Lookups are answered while calls are running."""
     slow = [host.call("sleep", 800) for _ in range(50)]
     for _ in range(5):

@@ -6,22 +6,23 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.case import case
+from conformance.drive.host import HostSession
 from conformance.outcomes import Failure
 
 STATUSES = {str(status): (status,) for status in (1, 7, 113, 255)}
 SIGNALS = {name: (name,) for name in ("SIGKILL", "SIGSEGV", "SIGTERM")}
 
 
-def _nothing(host: Any) -> None:
+def _nothing(host: HostSession) -> None:
     host.connect()
 
 
-def _calls(host: Any) -> None:
+def _calls(host: HostSession) -> None:
     for i in range(10):
         host.results(host.call("echo", i), i)
 
 
-def _failing_calls(host: Any) -> None:
+def _failing_calls(host: HostSession) -> None:
     host.error(host.call("fail", "no"), why="the service failed")
     host.error(host.call("panic", "oh"), why="the service panicked")
     host.error(host.call("missing"), why="the service is not defined")
@@ -29,18 +30,18 @@ def _failing_calls(host: Any) -> None:
     host.error(host.request("bogus"), why="there is no such type of request")
 
 
-def _unread_replies(host: Any) -> None:
+def _unread_replies(host: HostSession) -> None:
     host.assert_alive()
     for i in range(100):
         host.call("echo", i)
 
 
-def _space_at_the_end(host: Any) -> None:
+def _space_at_the_end(host: HostSession) -> None:
     host.assert_alive()
     host.send(b" \r\n\t \n")
 
 
-def _only_space(host: Any) -> None:
+def _only_space(host: HostSession) -> None:
     host.connect()
     host.send(b"\n")
 
@@ -57,13 +58,13 @@ TRANSPORTS: dict[str, Callable[[Any], None]] = {
 MANY = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"none","args":[]}\n'
 
 
-def _long(host: Any) -> int:
+def _long(host: HostSession) -> int:
     """Milliseconds that no host is waited for."""
     return int(1000 * max(30.0, 5 * host.timeout))
 
 
 @case("END-06", each=TRANSPORTS)
-def test_success(host: Any, each: Callable[[Any], None]) -> None:
+def test_success(host: HostSession, each: Callable[[Any], None]) -> None:
     """A plugin that closes the connection between two messages and exits 0 is a success."""
     each(host)
     host.disconnect(0)
@@ -71,7 +72,7 @@ def test_success(host: Any, each: Callable[[Any], None]) -> None:
 
 
 @case("END-06", needs=("halves",))
-def test_success_after_closing_by_halves(host: Any) -> None:
+def test_success_after_closing_by_halves(host: HostSession) -> None:
     """A plugin that first closes its writing end, reads what is left, and exits 0 is a success."""
     sequences = [host.call("echo", i) for i in range(5)]
     host.wire.close(read=False)
@@ -82,7 +83,7 @@ def test_success_after_closing_by_halves(host: Any) -> None:
 
 
 @case("END-06", "END-07", each={"0": (0,), "113": (113,)})
-def test_working_on_without_connection(host: Any, each: tuple[int]) -> None:
+def test_working_on_without_connection(host: HostSession, each: tuple[int]) -> None:
     """A plugin that closes the connection and works on is waited for; its status decides."""
     (status,) = each
     host.assert_alive()
@@ -95,7 +96,7 @@ def test_working_on_without_connection(host: Any, each: tuple[int]) -> None:
 
 
 @case("END-07", each=STATUSES)
-def test_exit_status(host: Any, each: tuple[int]) -> None:
+def test_exit_status(host: HostSession, each: tuple[int]) -> None:
     """A plugin that exits with another status than 0 is a failure that names the status."""
     (status,) = each
     host.assert_alive()
@@ -104,7 +105,7 @@ def test_exit_status(host: Any, each: tuple[int]) -> None:
 
 
 @case("END-08", each=SIGNALS)
-def test_signal(host: Any, each: tuple[str]) -> None:
+def test_signal(host: HostSession, each: tuple[str]) -> None:
     """A plugin that dies by a signal is a failure."""
     (signal,) = each
     host.assert_alive()
@@ -113,7 +114,7 @@ def test_signal(host: Any, each: tuple[str]) -> None:
 
 
 @case("END-08")
-def test_signal_in_a_message(host: Any) -> None:
+def test_signal_in_a_message(host: HostSession) -> None:
     """A plugin that is killed while it writes a message is a failure."""
     host.assert_alive()
     host.send(b'{"sequence":9,"type":"ca')
@@ -122,7 +123,7 @@ def test_signal_in_a_message(host: Any) -> None:
 
 
 @case("END-09", features=("concurrent",))
-def test_running_service_after_exit(host: Any) -> None:
+def test_running_service_after_exit(host: HostSession) -> None:
     """The plugin exits 0 while a service runs that takes half a minute: the host ends at once, with success."""
     host.call("sleep", _long(host))
     host.assert_alive()
@@ -131,7 +132,7 @@ def test_running_service_after_exit(host: Any) -> None:
 
 
 @case("END-09", features=("concurrent",))
-def test_running_service_after_failure(host: Any) -> None:
+def test_running_service_after_failure(host: HostSession) -> None:
     """The plugin exits 113 while services run that take half a minute: the host ends at once, and names the status."""
     for _ in range(10):
         host.call("sleep", _long(host))
@@ -141,7 +142,7 @@ def test_running_service_after_failure(host: Any) -> None:
 
 
 @case("END-09", features=("concurrent",))
-def test_running_service_after_kill(host: Any) -> None:
+def test_running_service_after_kill(host: HostSession) -> None:
     """The plugin is killed while a service runs that takes half a minute: the host ends at once, with a failure."""
     host.call("sleep", _long(host))
     host.assert_alive()
@@ -162,7 +163,7 @@ TRUNCATED = {
 
 
 @case("END-10", each=TRUNCATED)
-def test_truncated_message(host: Any, each: bytes) -> None:
+def test_truncated_message(host: HostSession, each: bytes) -> None:
     """A connection that ends in the middle of a message is a failure, although the plugin exits 0."""
     host.assert_alive()
     host.send(each)
@@ -171,7 +172,7 @@ def test_truncated_message(host: Any, each: bytes) -> None:
 
 
 @case("END-10")
-def test_truncated_first_message(host: Any) -> None:
+def test_truncated_first_message(host: HostSession) -> None:
     """A connection that ends in the middle of its first message is a failure as well."""
     host.connect()
     host.send(b'{"sequence":1,')
@@ -180,7 +181,7 @@ def test_truncated_first_message(host: Any) -> None:
 
 
 @case("END-11", each={"0": (0,), "5": (5,), "113": (113,)})
-def test_connection_never_opened(start_host: Any, each: tuple[int]) -> None:
+def test_connection_never_opened(start_host: Callable[..., HostSession], each: tuple[int]) -> None:
     """A plugin that never opens its connection: the host ends when the plugin does, and the status decides."""
     (status,) = each
     host = start_host(opens=False)
@@ -191,7 +192,7 @@ def test_connection_never_opened(start_host: Any, each: tuple[int]) -> None:
 
 
 @case("END-11")
-def test_killed_before_opening(start_host: Any) -> None:
+def test_killed_before_opening(start_host: Callable[..., HostSession]) -> None:
     """A plugin that is killed before it opened its connection is a failure, and nothing hangs."""
     host = start_host(opens=False)
     host.die("SIGKILL")
@@ -199,7 +200,7 @@ def test_killed_before_opening(start_host: Any) -> None:
 
 
 @case("END-12", needs=("halves",))
-def test_writing_end_closed(host: Any) -> None:
+def test_writing_end_closed(host: HostSession) -> None:
     """Quick, slow, large and failing calls are answered after the plugin has closed its writing end."""
     slow = host.call("sleep", 200)
     large = host.call("blob", 500_000)
@@ -213,7 +214,7 @@ def test_writing_end_closed(host: Any) -> None:
     host.results(slow, 200)
 
 
-def _stop_reading(host: Any) -> None:
+def _stop_reading(host: HostSession) -> None:
     """Have replies of many megabytes under way that nobody reads."""
     host.assert_alive()
     host.wire.hold(True)
@@ -223,7 +224,7 @@ def _stop_reading(host: Any) -> None:
 
 
 @case("END-06", "END-07", "END-13", each={"0": (0,), "113": (113,)})
-def test_exit_with_large_replies_unread(host: Any, each: tuple[int]) -> None:
+def test_exit_with_large_replies_unread(host: HostSession, each: tuple[int]) -> None:
     """A plugin stops reading while megabytes are on their way, then exits: the status decides, and nothing hangs."""
     (status,) = each
     _stop_reading(host)
@@ -239,7 +240,7 @@ def test_exit_with_large_replies_unread(host: Any, each: tuple[int]) -> None:
     "END-10",
     each={"0": (0, 0, True), "113": (113, 0, False), "0, within a message": (0, 40, False)},
 )
-def test_gone_behind_many_requests(host: Any, each: tuple[int, int, bool]) -> None:
+def test_gone_behind_many_requests(host: HostSession, each: tuple[int, int, bool]) -> None:
     """A plugin sends more than is read at once and goes, no reply read: what it sent counts to the last byte.
 
     Where writing to it fails, there are requests behind those that were read, and the connection has not ended yet.
@@ -255,7 +256,7 @@ def test_gone_behind_many_requests(host: Any, each: tuple[int, int, bool]) -> No
 
 
 @case("END-13")
-def test_death_with_large_replies_unread(host: Any) -> None:
+def test_death_with_large_replies_unread(host: HostSession) -> None:
     """A plugin stops reading while megabytes are on their way, then is killed: a failure, and nothing hangs."""
     _stop_reading(host)
     host.die("SIGKILL")
@@ -263,7 +264,7 @@ def test_death_with_large_replies_unread(host: Any) -> None:
 
 
 @case("END-13", needs=("reading",))
-def test_reading_end_closed(host: Any) -> None:
+def test_reading_end_closed(host: HostSession) -> None:
     """A plugin closes its reading end with calls open, then exits 0: nothing hangs, and the host is not killed."""
     host.assert_alive()
     for i in range(20):
@@ -275,12 +276,12 @@ def test_reading_end_closed(host: Any) -> None:
         raise Failure("the host died when the plugin closed its reading end", expected="a host that lives")
     host.disconnect(0)
     host.wait(lambda: host.child.ended, "the end of the host (the plugin closed its reading end)", may_end=True)
-    if host.child.status < 0:
+    if (host.child.status or 0) < 0:
         raise Failure("the host died when the plugin closed its reading end", expected="an exit status")
 
 
 @case("END-13")
-def test_reading_again(host: Any) -> None:
+def test_reading_again(host: HostSession) -> None:
     """A plugin that stops reading for a while and goes on gets everything that was sent to it."""
     _stop_reading(host)
     late = host.call("echo", "late")

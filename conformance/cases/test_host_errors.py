@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from conformance.case import case
+from conformance.drive.host import HostSession
 from conformance.outcomes import Failure
 
 TEXTS = {
@@ -22,7 +21,7 @@ TEXTS = {
 
 
 @case("ERR-06")
-def test_failing_service(host: Any) -> None:
+def test_failing_service(host: HostSession) -> None:
     """The text of a failing service arrives exactly, empty, long, and in any characters; the host goes on."""
     for name, text in TEXTS.items():
         with host.trying(f"the error text: {name}"):
@@ -33,7 +32,7 @@ def test_failing_service(host: Any) -> None:
 
 
 @case("ERR-06")
-def test_failing_after_success(host: Any) -> None:
+def test_failing_after_success(host: HostSession) -> None:
     """Failures and successes of the same connection do not mix."""
     sequences = [(host.call("fail", f"error {i}"), host.call("echo", i)) for i in range(50)]
     for i, (failing, succeeding) in enumerate(sequences):
@@ -44,7 +43,7 @@ def test_failing_after_success(host: Any) -> None:
 
 
 @case("ERR-07")
-def test_failing_with_results(host: Any) -> None:
+def test_failing_with_results(host: HostSession) -> None:
     """A service that fails with further results is answered with its error; the results may be there."""
     for name, text in TEXTS.items():
         with host.trying(f"the error text: {name}"):
@@ -64,7 +63,7 @@ def test_failing_with_results(host: Any) -> None:
 
 
 @case("ERR-08")
-def test_undefined_namespace(host: Any) -> None:
+def test_undefined_namespace(host: HostSession) -> None:
     """A call, a manifest and a list of services of a namespace that nobody defined are errors."""
     for namespace in ("conformance/missing", "", "conformance/", "/conformance", "ünknown"):
         with host.trying(f"the namespace {namespace!r}"):
@@ -75,7 +74,7 @@ def test_undefined_namespace(host: Any) -> None:
 
 
 @case("ERR-08")
-def test_undefined_service(host: Any) -> None:
+def test_undefined_service(host: HostSession) -> None:
     """A call of a service that nobody added is an error, whatever its arguments."""
     for name in ("missing", "", "echo ", " echo", "echo/", "__init__", "constructor", "toString"):
         with host.trying(f"the name {name!r}"):
@@ -86,7 +85,7 @@ def test_undefined_service(host: Any) -> None:
 
 
 @case("ERR-08")
-def test_unknown_type(host: Any) -> None:
+def test_unknown_type(host: HostSession) -> None:
     """A request of an unknown type, or of none, is answered with an error."""
     for type_ in ("bogus", "", "calls", "reply", "hasnamespace ", "ünknown"):
         with host.trying(f"the type {type_!r}"):
@@ -100,7 +99,7 @@ def test_unknown_type(host: Any) -> None:
 
 
 @case("ERR-08")
-def test_request_without_anything(host: Any) -> None:
+def test_request_without_anything(host: HostSession) -> None:
     """A request that has nothing but a sequence is answered with an error."""
     sequence = host.fresh()
     host.send_message({"sequence": sequence})
@@ -109,7 +108,7 @@ def test_request_without_anything(host: Any) -> None:
 
 
 @case("ERR-09")
-def test_texts(host: Any) -> None:
+def test_texts(host: HostSession) -> None:
     """The texts of the errors about namespace, service and type."""
     missing = 'undefined namespace "conformance/missing"'
     for what, sequence, meant in (
@@ -125,7 +124,7 @@ def test_texts(host: Any) -> None:
 
 
 @case("ERR-09")
-def test_order_of_checks(host: Any) -> None:
+def test_order_of_checks(host: HostSession) -> None:
     """The namespace is checked before the type, and the type before the service."""
     for what, sequence, meant in (
         (
@@ -146,7 +145,7 @@ def test_order_of_checks(host: Any) -> None:
 
 
 @case("ERR-10")
-def test_panic(host: Any) -> None:
+def test_panic(host: HostSession) -> None:
     """A panic in a service is an error of that call that contains its text; the host goes on."""
     for name, text in TEXTS.items():
         if name == "1 MiB":
@@ -159,7 +158,7 @@ def test_panic(host: Any) -> None:
 
 
 @case("ERR-10", features=("concurrent",))
-def test_panic_beside_running_calls(host: Any) -> None:
+def test_panic_beside_running_calls(host: HostSession) -> None:
     """Panics leave calls that are running at the same time alone."""
     running = [host.call("sleep", 200) for _ in range(5)]
     for i in range(10):
@@ -170,7 +169,7 @@ def test_panic_beside_running_calls(host: Any) -> None:
 
 
 @case("ERR-11")
-def test_text_of_a_panic(host: Any) -> None:
+def test_text_of_a_panic(host: HostSession) -> None:
     """The error of a panic says where it comes from."""
     error = host.error(host.call("panic", "aargh"), why="the service panicked")
     if error != "panic in service: aargh":
@@ -178,7 +177,7 @@ def test_text_of_a_panic(host: Any) -> None:
 
 
 @case("ERR-12")
-def test_result_that_json_cannot_carry(host: Any) -> None:
+def test_result_that_json_cannot_carry(host: HostSession) -> None:
     """A result that JSON cannot carry is an error of that call, never a reply without it; the host goes on."""
     for _ in range(3):
         error = host.error(host.call("unserializable"), why="the result cannot be carried by JSON")

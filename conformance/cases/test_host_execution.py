@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from conformance.case import case
+from conformance.drive.host import HostSession
 from conformance.drive.stub_plugin import MANIFEST
 from conformance.outcomes import Failure
 
@@ -18,7 +20,7 @@ WATCHED = {"exit": 0}
 ODD_ARGS = ["--flag", "", "a b", "'\"$HOME`", "-x=1", "ünïcode", "line\nfeed", "*", "--"]
 
 
-def _refused(host: Any, why: str) -> None:
+def _refused(host: HostSession, why: str) -> None:
     """Expect a failure with a reason, and no execution."""
     host.ended(why=why, success=False)
     if host.executed or not host.stays(lambda: not host.executed, 0.05):
@@ -26,7 +28,7 @@ def _refused(host: Any, why: str) -> None:
 
 
 @case("EXE-01", each={"none": [], "two": ["first", "second"], "odd": ODD_ARGS})
-def test_command_line(start_host: Any, each: list[str]) -> None:
+def test_command_line(start_host: Callable[..., HostSession], each: list[str]) -> None:
     """The words of the command's path come first, then ``--host`` with its URLs, then the given arguments."""
     host = start_host(args=each)
     host.connect()
@@ -41,14 +43,14 @@ def test_command_line(start_host: Any, each: list[str]) -> None:
     if between.count("--host") not in (1, 2) or between.count("--host") != words.count("--host"):
         raise Failure("the command line's middle", expected="--host once or twice", seen=repr(words))
     host.assert_alive()
-    if len(host.stub_plugin.reports("run")) != 1:
+    if len(host.control.reports("run")) != 1:
         raise Failure(
-            "the plugin was executed more than once", expected="one execution", seen=repr(host.stub_plugin.hellos)
+            "the plugin was executed more than once", expected="one execution", seen=repr(host.control.hellos)
         )
 
 
 @case("URL-07")
-def test_urls(host: Any) -> None:
+def test_urls(host: HostSession) -> None:
     """``--host`` is given once or twice, each time with a URL, and both directions work."""
     urls = host.urls()
     if len(urls) not in (1, 2):
@@ -60,7 +62,7 @@ def test_urls(host: Any) -> None:
 
 
 @case("URL-07", each={"reader first": {"first": False}, "writer first": {"first": True}})
-def test_opened_later(start_host: Any, each: dict[str, bool]) -> None:
+def test_opened_later(start_host: Callable[..., HostSession], each: dict[str, bool]) -> None:
     """A plugin that opens its URLs only after a while, in either order, finds a connection that works."""
     host = start_host(opens=False)
     host.hello()
@@ -86,7 +88,7 @@ VERSIONS = {
 
 
 @case("EXE-02", each=VERSIONS)
-def test_manifest_version(start_host: Any, each: dict[str, Any]) -> None:
+def test_manifest_version(start_host: Callable[..., HostSession], each: dict[str, Any]) -> None:
     """A manifest of another version is refused with a reason; the plugin is not executed."""
     host = start_host(info=each)
     _refused(host, "the manifest is of another version")
@@ -110,13 +112,13 @@ INFO = {
 
 
 @case("EXE-03", each=INFO)
-def test_info_fails(start_host: Any, each: dict[str, Any]) -> None:
+def test_info_fails(start_host: Callable[..., HostSession], each: dict[str, Any]) -> None:
     """An ``info`` that fails, or prints no manifest, is a failure with a reason; the plugin is not executed."""
     _refused(start_host(info=each), "`info` failed or printed no manifest")
 
 
 @case("EXE-03")
-def test_no_such_command(start_host: Any) -> None:
+def test_no_such_command(start_host: Callable[..., HostSession]) -> None:
     """A plugin without a command of the type that the host is after is a failure with a reason, and not executed."""
     commands = [{"path": ["scan"], "type": "another-type", "data": None}]
     _refused(start_host(info={"manifest": {"commands": commands}}), "the plugin has no such command")
@@ -151,7 +153,7 @@ FILES = {
 
 
 @case("EXE-03", each=FILES)
-def test_cannot_be_executed(start_host: Any, tmp_path: Path, each: tuple[str]) -> None:
+def test_cannot_be_executed(start_host: Callable[..., HostSession], tmp_path: Path, each: tuple[str]) -> None:
     """A plugin that is not there, or cannot be executed, is a failure with a reason."""
     (name,) = each
     start_host(plugin=str(_files(tmp_path)[name])).ended(why=f"the plugin is {name}", success=False)
@@ -180,7 +182,7 @@ SHAPES = {
 
 
 @case("EXE-04", each=SHAPES)
-def test_shape_of_the_manifest(start_host: Any, each: dict[str, Any]) -> None:
+def test_shape_of_the_manifest(start_host: Callable[..., HostSession], each: dict[str, Any]) -> None:
     """A manifest in several writes, with white space, in lines, with unknown members, or longer than a pipe holds."""
     host = start_host(info=each)
     host.connect()
@@ -188,7 +190,7 @@ def test_shape_of_the_manifest(start_host: Any, each: dict[str, Any]) -> None:
 
 
 @case("EXE-04")
-def test_manifest_in_pieces_again(start_host: Any) -> None:
+def test_manifest_in_pieces_again(start_host: Callable[..., HostSession]) -> None:
     """A manifest in pieces works every time: a reader that stops at the last brace fails now and then."""
     for attempt in range(5):
         host = start_host(info={"pieces": True})
@@ -198,12 +200,12 @@ def test_manifest_in_pieces_again(start_host: Any) -> None:
 
 
 @case("EXE-05", each={"discovery": ("info",), "execution": ("run",)})
-def test_standard_streams(start_host: Any, each: tuple[str]) -> None:
+def test_standard_streams(start_host: Callable[..., HostSession], each: tuple[str]) -> None:
     """Standard input, output and error of the plugin are open."""
     (phase,) = each
     host = start_host(info=WATCHED)
     host.connect()
-    reports = host.stub_plugin.reports(phase)
+    reports = host.control.reports(phase)
     if not reports:
         raise Failure(f"the host has not started the plugin for its {each[0]}", expected="a start", seen="none")
     for report in reports:
@@ -213,7 +215,7 @@ def test_standard_streams(start_host: Any, each: tuple[str]) -> None:
 
 
 @case("EXE-05", needs=("streams",))
-def test_standard_streams_are_not_the_connection(host: Any) -> None:
+def test_standard_streams_are_not_the_connection(host: HostSession) -> None:
     """None of the plugin's standard streams is one end of the connection."""
     for name, found in zip(("input", "output", "error"), host.hello()["streams"], strict=True):
         if found in host.ends:
@@ -221,7 +223,7 @@ def test_standard_streams_are_not_the_connection(host: Any) -> None:
 
 
 @case("EXE-06", each={"output": (1,), "error": (2,)})
-def test_printing(host: Any, each: tuple[int]) -> None:
+def test_printing(host: HostSession, each: tuple[int]) -> None:
     """A plugin that prints a megabyte is not held up by it, and neither are its calls."""
     (to,) = each
     host.assert_alive()
@@ -236,7 +238,7 @@ def test_printing(host: Any, each: tuple[int]) -> None:
 
 
 @case("EXE-06")
-def test_printing_requests(host: Any) -> None:
+def test_printing_requests(host: HostSession) -> None:
     """A request that a plugin prints on its standard streams is no request."""
     request = '{"sequence":4711,"type":"call","namespace":"conformance","name":"echo","args":[1]}\n'
     for to in (1, 2):
@@ -247,7 +249,7 @@ def test_printing_requests(host: Any) -> None:
 
 
 @case("EXE-06")
-def test_printing_errors_in_discovery(start_host: Any) -> None:
+def test_printing_errors_in_discovery(start_host: Callable[..., HostSession]) -> None:
     """An ``info`` that writes a megabyte to standard error is not held up by it."""
     host = start_host(info={"stderr": "warning: deprecated\n", "times": (1 << 20) // 20})
     host.connect()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from conformance.case import case
+from conformance.drive.host import HostSession
 from conformance.oracle import strict
 from conformance.outcomes import Failure
 
@@ -35,7 +34,7 @@ def _echo(sequence: int, args: bytes = b'["e"]') -> bytes:
 
 
 @case("FRM-01")
-def test_without_separator(host: Any) -> None:
+def test_without_separator(host: HostSession) -> None:
     """Ten requests that follow each other without a byte between them are all answered."""
     sequences = [host.fresh() for _ in range(10)]
     host.send(b"".join(_echo(n, b"[%d]" % n) for n in sequences))
@@ -44,7 +43,7 @@ def test_without_separator(host: Any) -> None:
 
 
 @case("FRM-02")
-def test_white_space(host: Any) -> None:
+def test_white_space(host: HostSession) -> None:
     """Each kind of JSON white space before, inside and after a request, and a great deal of it."""
     for name, space in {
         "a space": b" ",
@@ -62,7 +61,7 @@ def test_white_space(host: Any) -> None:
 
 
 @case("FRM-03")
-def test_split_anywhere(host: Any) -> None:
+def test_split_anywhere(host: HostSession) -> None:
     """A request in two reads, cut at every byte in turn."""
     whole = len(_echo(1_000, b"[" + RICH_ARGS.encode() + b"]"))
     for cut in range(1, whole):
@@ -75,7 +74,7 @@ def test_split_anywhere(host: Any) -> None:
 
 
 @case("FRM-03")
-def test_byte_by_byte(host: Any) -> None:
+def test_byte_by_byte(host: HostSession) -> None:
     """Two requests without a separator, one byte a read."""
     first, second = host.fresh(), host.fresh()
     for byte in _echo(first, RICH_ARGS.encode().join([b"[", b"]"])) + _echo(second):
@@ -85,7 +84,7 @@ def test_byte_by_byte(host: Any) -> None:
 
 
 @case("FRM-03", "FRM-04")
-def test_end_and_beginning_in_one_read(host: Any) -> None:
+def test_end_and_beginning_in_one_read(host: HostSession) -> None:
     """A read brings the end of one request, a whole one, and the beginning of the next."""
     sequences = [host.fresh() for _ in range(12)]
     stream = b"\n".join(_echo(n, b"[%d]" % n) for n in sequences)
@@ -97,7 +96,7 @@ def test_end_and_beginning_in_one_read(host: Any) -> None:
 
 
 @case("FRM-04")
-def test_many_in_one_write(host: Any) -> None:
+def test_many_in_one_write(host: HostSession) -> None:
     """Two hundred requests of all types in one write are each answered once."""
     sequences = [host.fresh() for _ in range(200)]
     requests: list[bytes] = []
@@ -114,7 +113,7 @@ def test_many_in_one_write(host: Any) -> None:
 
 
 @case("FRM-05")
-def test_nothing_follows(host: Any) -> None:
+def test_nothing_follows(host: HostSession) -> None:
     """A request is answered though neither a line feed nor a further byte comes after its last brace."""
     for type_ in ("call", "hasNamespace"):
         sequence = host.fresh()
@@ -125,7 +124,7 @@ def test_nothing_follows(host: Any) -> None:
 
 
 @case("FRM-06")
-def test_syntax_in_strings(host: Any) -> None:
+def test_syntax_in_strings(host: HostSession) -> None:
     """Text that looks like syntax, in an argument and as a key, comes back and leaves the framing alone."""
     for name, text in ODD_TEXTS.items():
         with host.trying(name):
@@ -136,7 +135,7 @@ def test_syntax_in_strings(host: Any) -> None:
 
 
 @case("FRM-06", "ERR-08")
-def test_syntax_in_names(host: Any) -> None:
+def test_syntax_in_names(host: HostSession) -> None:
     """Text that looks like syntax, as namespace and as name, makes an unknown service and nothing else."""
     for name, text in ODD_TEXTS.items():
         if text:
@@ -147,7 +146,7 @@ def test_syntax_in_names(host: Any) -> None:
 
 
 @case("FRM-07")
-def test_strict_json(host: Any) -> None:
+def test_strict_json(host: HostSession) -> None:
     """Every reply is one strict JSON object in UTF-8, whatever text it carries and in whatever field."""
     for name, text in ODD_TEXTS.items():
         with host.trying(name):
@@ -166,7 +165,7 @@ def test_strict_json(host: Any) -> None:
 
 
 @case("FRM-07")
-def test_number_beyond_all_floats(host: Any) -> None:
+def test_number_beyond_all_floats(host: HostSession) -> None:
     """``1e400`` is JSON; the answer to it is strict JSON too, and never the token Infinity."""
     for service in ("echo", *(["echo_float64", "echo_float32"] if host.role.typed else [])):
         with host.trying(service):
@@ -175,7 +174,7 @@ def test_number_beyond_all_floats(host: Any) -> None:
 
 
 @case("FRM-08")
-def test_unknown_keys(host: Any) -> None:
+def test_unknown_keys(host: HostSession) -> None:
     """Keys that a request does not have are ignored, whatever their values, also those of replies."""
     unknown = (
         b'"extra":{"sequence":99},"deep":[[[{"a":[]}]]],"":null,"error":5,"ok":"x","reply":{},"services":1,"id":"7"'
@@ -191,7 +190,7 @@ def test_unknown_keys(host: Any) -> None:
 
 
 @case("FRM-08")
-def test_order_of_keys(host: Any) -> None:
+def test_order_of_keys(host: HostSession) -> None:
     """The keys of a request in other orders, the arguments first."""
     for keys in (
         ("args", "name", "namespace", "type", "sequence"),
@@ -206,7 +205,7 @@ def test_order_of_keys(host: Any) -> None:
 
 
 @case("FRM-08")
-def test_escaped_keys(host: Any) -> None:
+def test_escaped_keys(host: HostSession) -> None:
     """Keys written with escapes mean the same."""
     sequence = host.fresh()
     host.send(
@@ -217,7 +216,7 @@ def test_escaped_keys(host: Any) -> None:
 
 
 @case("FRM-09")
-def test_duplicate_keys(host: Any) -> None:
+def test_duplicate_keys(host: HostSession) -> None:
     """Of duplicate keys the last counts."""
     unused, sequence = host.fresh(), host.fresh()
     host.send(
@@ -229,7 +228,7 @@ def test_duplicate_keys(host: Any) -> None:
 
 
 @case("FRM-11")
-def test_utf8_and_escapes(host: Any) -> None:
+def test_utf8_and_escapes(host: HostSession) -> None:
     """Text in UTF-8 and the same text in escapes, lower and upper case, surrogate pairs included."""
     for name, written in {
         "UTF-8": '"ä€漢\U0001f600"'.encode(),
@@ -245,7 +244,7 @@ def test_utf8_and_escapes(host: Any) -> None:
 
 
 @case("FRM-11")
-def test_escapes_in_names(host: Any) -> None:
+def test_escapes_in_names(host: HostSession) -> None:
     """Type, namespace and name written with escapes mean the same."""
     sequence = host.fresh()
     host.send(
@@ -256,7 +255,7 @@ def test_escapes_in_names(host: Any) -> None:
 
 
 @case("FRM-12")
-def test_line_feeds(host: Any) -> None:
+def test_line_feeds(host: HostSession) -> None:
     """Every reply ends with one line feed, and no other white space stands between replies."""
     for sequence in (host.call("echo", "a\nb"), host.request("hasNamespace"), host.call("missing"), host.call("none")):
         host.reply(sequence)

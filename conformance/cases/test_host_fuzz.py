@@ -84,7 +84,7 @@ def test_values(fuzz_host: Fuzz) -> None:
 
     have = services(fuzz_host)
 
-    def run(host: Any, batch: Batch) -> int:
+    def run(host: HostSession, batch: Batch) -> int:
         calls = plan_calls(batch, have)
         first = host.reserve(len(calls))
         stream = [strict.dumps(message(first + i, name, args)) + b"\n" for i, (name, args, _) in enumerate(calls)]
@@ -106,7 +106,7 @@ def stream_of(message_session: MessageSession, first: int) -> list[bytes]:
 def test_framing(fuzz_host: Fuzz) -> None:
     """Calls in any spacing, order of keys and escapes, cut at any bytes, mean the same."""
 
-    def run(host: Any, message_session: MessageSession) -> int:
+    def run(host: HostSession, message_session: MessageSession) -> int:
         turns = message_session.turns()
         first = host.reserve(len(turns))
         for piece in in_pieces(stream_of(message_session, first), message_session.cuts):

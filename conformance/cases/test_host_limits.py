@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from conformance.case import case
+from conformance.drive.host import HostSession
 from conformance.oracle import strict
 from conformance.outcomes import Failure
 
@@ -13,18 +13,18 @@ MIB = 1 << 20
 TOO_DEEP = 100_000
 
 
-def _size(host: Any) -> int:
+def _size(host: HostSession) -> int:
     return max(MIB, int(64 * MIB * host.scale))
 
 
-def _timeout(host: Any) -> float:
+def _timeout(host: HostSession) -> float:
     """Seconds for what is as large as a message may be; a slow implementation is no wrong one."""
     seconds: float = host.timeout + 120 * max(host.scale, 0.1)
     return seconds
 
 
 @case("LIM-01")
-def test_large_argument_and_result(host: Any) -> None:
+def test_large_argument_and_result(host: HostSession) -> None:
     """A string of 64 MiB comes back unchanged."""
     unit = b"0123456789abcdef"
     count = _size(host) // len(unit)
@@ -40,7 +40,7 @@ def test_large_argument_and_result(host: Any) -> None:
 
 
 @case("LIM-01")
-def test_large_result(host: Any) -> None:
+def test_large_result(host: HostSession) -> None:
     """A result of 64 MiB arrives whole."""
     size = _size(host)
     reply = host.reply(host.call("blob", size), timeout=_timeout(host))
@@ -74,7 +74,7 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
 
 
 @case("LIM-02", each=SHAPES)
-def test_linear_cost(host: Any, each: Callable[[int], bytes]) -> None:
+def test_linear_cost(host: HostSession, each: Callable[[int], bytes]) -> None:
     """A message sixteen times as large takes about sixteen times as much CPU time, where it takes any to speak of."""
     host.assert_alive()
     if (large := _cpu_seconds(host, each(2 * MIB))) < 0.5:
@@ -91,7 +91,7 @@ def test_linear_cost(host: Any, each: Callable[[int], bytes]) -> None:
         )
 
 
-def _cpu_seconds(host: Any, args: bytes) -> float:
+def _cpu_seconds(host: HostSession, args: bytes) -> float:
     """How much CPU time a call with these arguments takes; a busy machine adds nothing to that."""
     before: float = host.child.cpu_seconds()
     host.call_raw("echo", args, wait=False)
@@ -108,7 +108,7 @@ def _nested(depth: int, opening: bytes = b"[", closing: bytes = b"]", inner: byt
 FORMS = {"arrays": (b"[", b"]"), "objects": (b'{"a":', b"}"), "both": (b'[{"a":', b"}]")}
 
 
-def _passes_nested(host: Any, depth: int) -> None:
+def _passes_nested(host: HostSession, depth: int) -> None:
     services = ["echo", *(["echo_raw"] if host.role.takes("raw") else [])]
     for service in services:
         for name, (opening, closing) in FORMS.items():
@@ -120,13 +120,13 @@ def _passes_nested(host: Any, depth: int) -> None:
 
 
 @case("LIM-03")
-def test_nesting_of_128(host: Any) -> None:
+def test_nesting_of_128(host: HostSession) -> None:
     """Arrays and objects nested 128 deep come back unchanged."""
     _passes_nested(host, 128)
 
 
 @case("LIM-04")
-def test_nesting_of_450(host: Any) -> None:
+def test_nesting_of_450(host: HostSession) -> None:
     """Arrays and objects nested 450 deep come back unchanged."""
     _passes_nested(host, 450)
 
@@ -148,7 +148,7 @@ DEEP = {
 
 
 @case("LIM-05", each=DEEP)
-def test_nesting_of_100000(host: Any, each: bytes) -> None:
+def test_nesting_of_100000(host: HostSession, each: bytes) -> None:
     """Nested 100,000 deep: an error of that call, the end of the connection with an error, or it passes."""
     host.assert_alive()
     host.send(each, wait=False)
@@ -166,7 +166,7 @@ def test_nesting_of_100000(host: Any, each: bytes) -> None:
 
 
 @case("LIM-05", each={"arrays": (b"[",), "objects": (b'{"a":',)})
-def test_nesting_that_never_ends(host: Any, each: tuple[bytes]) -> None:
+def test_nesting_that_never_ends(host: HostSession, each: tuple[bytes]) -> None:
     """The connection ends inside 100,000 open brackets: a failure, no hang and no crash."""
     (opening,) = each
     host.assert_alive()
@@ -176,7 +176,7 @@ def test_nesting_that_never_ends(host: Any, each: tuple[bytes]) -> None:
 
 
 @case("LIM-06", features=("concurrent",))
-def test_a_thousand_running_calls(host: Any) -> None:
+def test_a_thousand_running_calls(host: HostSession) -> None:
     """A thousand calls that run at the same time are all answered."""
     sequences = [host.fresh() for _ in range(1000)]
     line = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"sleep","args":[%d]}\n'
@@ -187,7 +187,7 @@ def test_a_thousand_running_calls(host: Any) -> None:
 
 
 @case("LIM-06")
-def test_a_thousand_calls_in_one_write(host: Any) -> None:
+def test_a_thousand_calls_in_one_write(host: HostSession) -> None:
     """A thousand quick calls that arrive together are all answered."""
     sequences = [host.fresh() for _ in range(1000)]
     line = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"echo","args":[%d]}'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import case
+from conformance.drive.host import HostSession
 from conformance.oracle import strict
 from conformance.outcomes import Failure
 
@@ -89,7 +90,7 @@ FIELDS = {
 
 
 @case("MAL-03", each=SYNTAX)
-def test_not_json(host: Any, each: bytes) -> None:
+def test_not_json(host: HostSession, each: bytes) -> None:
     """What is not JSON, or no object, ends the connection, and the host reports a failure though the plugin exits 0."""
     host.assert_alive()
     host.send(each)
@@ -97,7 +98,7 @@ def test_not_json(host: Any, each: bytes) -> None:
 
 
 @case("MAL-03", each=FIELDS)
-def test_wrong_field(host: Any, each: bytes) -> None:
+def test_wrong_field(host: HostSession, each: bytes) -> None:
     """A field of a wrong type ends the connection, and the host reports a failure though the plugin exits 0."""
     host.assert_alive()
     host.send(each)
@@ -105,7 +106,7 @@ def test_wrong_field(host: Any, each: bytes) -> None:
 
 
 @case("MAL-03", features=("concurrent",))
-def test_beside_a_long_call(host: Any) -> None:
+def test_beside_a_long_call(host: HostSession) -> None:
     """A call that runs for long does not keep the host from ending the connection, and from ending itself."""
     host.timeout = max(host.timeout, 10.0)  # how long running calls are waited for is the host's own choice
     host.assert_alive()
@@ -115,14 +116,14 @@ def test_beside_a_long_call(host: Any) -> None:
 
 
 @case("MAL-03")
-def test_at_the_very_beginning(host: Any) -> None:
+def test_at_the_very_beginning(host: HostSession) -> None:
     """The first bytes of a connection are no request."""
     host.send(b"HELO plugin\r\n")
     host.broken_off("a connection that begins with a malformed request")
 
 
 @case("MAL-03")
-def test_with_much_behind_it(host: Any) -> None:
+def test_with_much_behind_it(host: HostSession) -> None:
     """A malformed request with a megabyte of others behind it: the plugin is not held up in its writing."""
     host.assert_alive()
     host.send(b"garbage\n" + GOOD * 12_000)
@@ -130,7 +131,7 @@ def test_with_much_behind_it(host: Any) -> None:
 
 
 @case("MAL-04")
-def test_answers_before(host: Any) -> None:
+def test_answers_before(host: HostSession) -> None:
     """Requests that came in the same write, in front of a malformed one, are answered; then the connection ends."""
     sequences = [host.fresh() for _ in range(20)]
     requests = [_request(sequence=n, args=[n]) for n in sequences]
@@ -145,7 +146,7 @@ def test_answers_before(host: Any) -> None:
 
 
 @case("MAL-04", features=("concurrent",))
-def test_answers_of_running_calls(host: Any) -> None:
+def test_answers_of_running_calls(host: HostSession) -> None:
     """Calls that are running when a malformed request comes are answered before the connection ends."""
     sequences = [host.call("sleep", milliseconds) for milliseconds in (150, 250)]
     host.assert_alive()

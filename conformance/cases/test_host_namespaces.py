@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import case
+from conformance.drive.host import HostSession
 from conformance.oracle.values import SCALARS
 from conformance.outcomes import Failure
 
@@ -29,7 +30,7 @@ NEARLY = (
 )  # fmt: skip
 
 
-def _names(host: Any, namespace: str) -> list[str]:
+def _names(host: HostSession, namespace: str) -> list[str]:
     """What ``listServices`` names; an absent or null list is the empty one."""
     reply = host.reply(host.request("listServices", namespace))
     named = reply.get("services")
@@ -46,7 +47,7 @@ def _is_echo(name: str) -> bool:
 
 
 @case("NSP-01", "NSP-05")
-def test_has_namespace(host: Any) -> None:
+def test_has_namespace(host: HostSession) -> None:
     """The host has its own namespaces and the inherited one, and no other."""
     for namespace, meant in {
         "conformance": True,
@@ -64,7 +65,7 @@ def test_has_namespace(host: Any) -> None:
 
 
 @case("NSP-02")
-def test_manifests(host: Any) -> None:
+def test_manifests(host: HostSession) -> None:
     """The manifest of each namespace, the null one and the inherited one included, each time that it is asked for."""
     for namespace, meant in MANIFESTS.items():
         for _ in range(2):
@@ -74,7 +75,7 @@ def test_manifests(host: Any) -> None:
 
 
 @case("NSP-03")
-def test_services(host: Any) -> None:
+def test_services(host: HostSession) -> None:
     """The services of the large namespace: all that the contract names, each once, and nothing else."""
     named = _names(host, "conformance")
     missing = SERVICES - set(named)
@@ -89,7 +90,7 @@ def test_services(host: Any) -> None:
 
 
 @case("NSP-03")
-def test_services_can_be_called(host: Any) -> None:
+def test_services_can_be_called(host: HostSession) -> None:
     """Each echo service that is named can be called with a value of its type."""
     for name in host.services():
         if _is_echo(name):
@@ -101,7 +102,7 @@ def test_services_can_be_called(host: Any) -> None:
 
 
 @case("NSP-03", "NSP-06")
-def test_services_of_small_namespaces(host: Any) -> None:
+def test_services_of_small_namespaces(host: HostSession) -> None:
     """None in the empty namespace, one in the inherited, and the child's own in the one defined twice."""
     for namespace, meant in {"empty": [], "parent": ["where"], "shadow": ["where"]}.items():
         named = _names(host, f"conformance/{namespace}")
@@ -110,7 +111,7 @@ def test_services_of_small_namespaces(host: Any) -> None:
 
 
 @case("NSP-04")
-def test_order_is_stable(host: Any) -> None:
+def test_order_is_stable(host: HostSession) -> None:
     """Asked ten times, also between calls, the host names the services in the same order."""
     first = _names(host, "conformance")
     for attempt in range(2, 11):
@@ -126,7 +127,7 @@ def test_order_is_stable(host: Any) -> None:
 
 
 @case("NSP-05")
-def test_inherited_namespace(host: Any) -> None:
+def test_inherited_namespace(host: HostSession) -> None:
     """A namespace that only the parent defines answers calls and lookups as an own one does."""
     host.results(host.call("where", namespace="conformance/parent"), "parent")
     host.error(host.call("hidden", namespace="conformance/parent"), why="the service is another namespace's")
@@ -134,7 +135,7 @@ def test_inherited_namespace(host: Any) -> None:
 
 
 @case("NSP-06")
-def test_child_hides_parent(host: Any) -> None:
+def test_child_hides_parent(host: HostSession) -> None:
     """Of a namespace defined in both registries the child's is seen as a whole; the parent does not shine through."""
     host.results(host.call("where", namespace="conformance/shadow"), "child")
     host.error(
@@ -145,7 +146,7 @@ def test_child_hides_parent(host: Any) -> None:
 
 
 @case("NSP-07")
-def test_names_are_exact(host: Any) -> None:
+def test_names_are_exact(host: HostSession) -> None:
     """Namespaces and names that differ in case, in white space or by a slash are others."""
     for namespace in NEARLY:
         with host.trying(f"the namespace {namespace!r}"):

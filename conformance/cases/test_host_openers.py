@@ -13,6 +13,7 @@ from typing import Any
 from conformance.case import case
 from conformance.drive import stub_plugin
 from conformance.drive.endpoints.sockets import NOBODY, acting_as
+from conformance.drive.host import HostSession
 from conformance.drive.intruder import Intruder
 from conformance.outcomes import Failure
 
@@ -30,7 +31,7 @@ def text_of(size: float) -> str:
     return "".join(f"{number:07d}é" for number in range(int(size) // 9 + 1))
 
 
-def interrupt(host: Any, signals: tuple[str, ...]) -> None:
+def interrupt(host: HostSession, signals: tuple[str, ...]) -> None:
     """Send signals to the host, with a moment after each."""
     for name in signals:
         host.child.send_signal(name)
@@ -38,7 +39,7 @@ def interrupt(host: Any, signals: tuple[str, ...]) -> None:
 
 
 @case("OPN-01", each=INTERRUPTIONS)
-def test_interrupted_while_writing(host: Any, each: tuple[str, ...]) -> None:
+def test_interrupted_while_writing(host: HostSession, each: tuple[str, ...]) -> None:
     """Signals before, and all through, the reading of a large reply change nothing in it."""
     text = text_of(2 * MEBIBYTE * host.scale)
     host.assert_alive()
@@ -50,7 +51,7 @@ def test_interrupted_while_writing(host: Any, each: tuple[str, ...]) -> None:
     for step in range(1, 20):
         enough = host.wire.received + len(text.encode()) // 20
         host.wire.hold(False)
-        host.wait(lambda enough=enough: host.wire.received >= enough or bool(host.wire.frames), f"part {step}")
+        host.wait_for_bytes(enough, f"part {step}")
         host.wire.hold(True)
         interrupt(host, each)
     host.wire.hold(False)
@@ -59,7 +60,7 @@ def test_interrupted_while_writing(host: Any, each: tuple[str, ...]) -> None:
 
 
 @case("OPN-01", each=INTERRUPTIONS)
-def test_interrupted_while_reading(host: Any, each: tuple[str, ...]) -> None:
+def test_interrupted_while_reading(host: HostSession, each: tuple[str, ...]) -> None:
     """Signals between the parts of a large request change nothing in it."""
     text = text_of(MEBIBYTE * host.scale)
     host.assert_alive()
@@ -74,35 +75,21 @@ def test_interrupted_while_reading(host: Any, each: tuple[str, ...]) -> None:
     host.assert_alive()
 
 
-def slow_reads(host: Any, times: int) -> None:
-    """Read a few kilobytes so many times, with a moment after each to fill what became free; then the rest."""
-    host.wire.slow_reads(4093)
-    for number in range(times):
-        if host.wire.frames:
-            break
-        before = host.wire.received
-        host.wire.hold(False)
-        host.wait(lambda before=before: host.wire.received > before, f"slow read {number}")
-        host.wire.hold(True)
-        host.stays(lambda: True, 0.002)
-    host.wire.hold(False)
-
-
 @case("OPN-30")
-def test_sipped(host: Any) -> None:
+def test_sipped(host: HostSession) -> None:
     """A reply of several times what the connection holds, read by a few kilobytes, arrives whole."""
     text = text_of(4 * MEBIBYTE * host.scale)
     host.assert_alive()
     host.wire.hold(True)
     sequence = host.call("echo", text)
     host.being_written()
-    slow_reads(host, 40)
+    host.read_slowly(40)
     host.results(sequence, text)
     host.assert_alive()
 
 
 @case("OPN-02")
-def test_nobody_reads(host: Any) -> None:
+def test_nobody_reads(host: HostSession) -> None:
     """The host is stopped, the suite does not read, both directions are full; then both go on."""
     text = text_of(4 * MEBIBYTE * host.scale)
     host.assert_alive()
@@ -123,7 +110,7 @@ def test_nobody_reads(host: Any) -> None:
 
 
 @case("OPN-03", each={"0": (0,), "113": (113,)})
-def test_closed_with_a_reply_unread(host: Any, each: tuple[int]) -> None:
+def test_closed_with_a_reply_unread(host: HostSession, each: tuple[int]) -> None:
     """The plugin closes the connection with a reply unread, then exits: its status decides.
 
     One reply, written at once: a host that still writes others learns of the end by its writing, and may never see
@@ -140,7 +127,7 @@ def test_closed_with_a_reply_unread(host: Any, each: tuple[int]) -> None:
 
 
 @case("OPN-04", each={"killed": ("SIGKILL", 0), "exits 0": ("", 0), "exits 113": ("", 113)})
-def test_gone_before_first_byte(host: Any, each: tuple[str, int]) -> None:
+def test_gone_before_first_byte(host: HostSession, each: tuple[str, int]) -> None:
     """The plugin opens the connection and is gone before its first byte: how it ended decides, and nothing hangs."""
     signal, status = each
     if signal:
@@ -153,7 +140,7 @@ def test_gone_before_first_byte(host: Any, each: tuple[str, int]) -> None:
 
 
 @case("OPN-05", on=("fifo",), each={"reading end first": (False,), "writing end first": (True,)})
-def test_late_plugin(start_host: Any, each: tuple[bool]) -> None:
+def test_late_plugin(start_host: Callable[..., HostSession], each: tuple[bool]) -> None:
     """A plugin that opens the named pipes after a while, in either order, finds a host that serves."""
     host = start_host(opens=False)
     host.hello()
@@ -175,7 +162,7 @@ RAW = {
 
 
 @case("OPN-07", on=("pty",))
-def test_terminal_is_raw(host: Any) -> None:
+def test_terminal_is_raw(host: HostSession) -> None:
     """The terminal neither edits lines, nor makes signals of bytes, nor changes line ends, nor echoes."""
     settings = termios.tcgetattr(host.wire.fileno)
     on = [name for name, (index, bit) in RAW.items() if settings[index] & bit]
@@ -184,7 +171,7 @@ def test_terminal_is_raw(host: Any) -> None:
 
 
 @case("OPN-07", on=("pty",))
-def test_terminal_carries_everything(host: Any) -> None:
+def test_terminal_carries_everything(host: HostSession) -> None:
     """Bytes that edit lines, long messages without a line feed, and white space pass; nothing comes back by itself."""
     for text in ("\x7f\x7f", "é\x80\xff😀", "x" * 20_000, "\x7f" * 5_000):
         host.results(host.call("echo", text), text)
@@ -196,7 +183,7 @@ def test_terminal_carries_everything(host: Any) -> None:
 
 
 @case("OPN-09")
-def test_calls_leave_no_descriptors(host: Any) -> None:
+def test_calls_leave_no_descriptors(host: HostSession) -> None:
     """After fifty more calls the host has as many descriptors as before them."""
     for _ in range(3):
         host.assert_alive()
@@ -214,7 +201,7 @@ def test_calls_leave_no_descriptors(host: Any) -> None:
 
 
 @case("OPN-10")
-def test_closes_what_it_reads_from(host: Any) -> None:
+def test_closes_what_it_reads_from(host: HostSession) -> None:
     """When the host ends the connection, at a malformed request, the plugin cannot write to it any more either."""
     host.assert_alive()
     host.send(b"}\n")
@@ -225,7 +212,7 @@ def test_closes_what_it_reads_from(host: Any) -> None:
 
 
 @case("OPN-11")
-def test_inherited_descriptors(host: Any) -> None:
+def test_inherited_descriptors(host: HostSession) -> None:
     """The plugin was started with no descriptors but its standard streams and those that its URLs name."""
     named: set[int] = set()
     for url in host.urls():
@@ -242,7 +229,7 @@ def test_inherited_descriptors(host: Any) -> None:
         )
 
 
-def files_of(host: Any) -> list[Path]:
+def files_of(host: HostSession) -> list[Path]:
     """What the URLs of the host name in the file system."""
     found: list[bytes] = []
     for url in host.urls():
@@ -261,7 +248,7 @@ def mode_of(path: Path) -> str:
 
 
 @case("OPN-13", on=IN_FILES)
-def test_private(start_host: Any) -> None:
+def test_private(start_host: Callable[..., HostSession]) -> None:
     """Directory and files admit the host's own user, and nobody else."""
     host = start_host(opens=False)
     host.hello()
@@ -277,22 +264,22 @@ def test_private(start_host: Any) -> None:
                 raise Failure(f"{path.name} is not only for the host's user", expected=f"0600 {me}", seen=mode_of(path))
 
 
-def _serve(host: Any) -> None:
+def _serve(host: HostSession) -> None:
     host.open()
     host.assert_alive()
     host.disconnect(0)
 
 
-def _never_open(host: Any) -> None:
+def _never_open(host: HostSession) -> None:
     host.disconnect(0)
 
 
-def _die(host: Any) -> None:
+def _die(host: HostSession) -> None:
     host.open()
     host.die("SIGKILL")
 
 
-def _die_unopened(host: Any) -> None:
+def _die_unopened(host: HostSession) -> None:
     host.die("SIGKILL")
 
 
@@ -305,7 +292,7 @@ LIVES: dict[str, tuple[Callable[[Any], None], bool]] = {
 
 
 @case("OPN-14", on=IN_FILES, each=LIVES)
-def test_nothing_is_left(start_host: Any, each: tuple[Callable[[Any], None], bool]) -> None:
+def test_nothing_is_left(start_host: Callable[..., HostSession], each: tuple[Callable[[Any], None], bool]) -> None:
     """Files and directory are gone when the host has ended, whatever became of the plugin."""
     lives, success = each
     host = start_host(opens=False)
@@ -319,7 +306,7 @@ def test_nothing_is_left(start_host: Any, each: tuple[Callable[[Any], None], boo
 
 
 @case("OPN-15", on=("unix", "tcp"))
-def test_removed_when_connected(host: Any) -> None:
+def test_removed_when_connected(host: HostSession) -> None:
     """As soon as the plugin is connected, the socket or the nonce is gone."""
     files = files_of(host)
     host.assert_alive()
@@ -330,7 +317,7 @@ def test_removed_when_connected(host: Any) -> None:
 
 
 @case("OPN-16", on=SOCKETS)
-def test_second_connection(start_host: Any) -> None:
+def test_second_connection(start_host: Callable[..., HostSession]) -> None:
     """Somebody connects after the plugin, with a good nonce even: nothing is answered, and the plugin goes on."""
     host = start_host(opens=False)
     host.hello()
@@ -349,8 +336,13 @@ def test_second_connection(start_host: Any) -> None:
     host.ended(why="somebody else came after the plugin, which exited 0", success=True)
 
 
+def wait_for_answer(host: HostSession, intruder: Intruder, what: str) -> None:
+    """Wait until an intruder is turned away, or served."""
+    host.wait(lambda: intruder.turned_away or bool(intruder.came), what)
+
+
 @case("OPN-17", on=SOCKETS)
-def test_another_user(start_host: Any) -> None:
+def test_another_user(start_host: Callable[..., HostSession]) -> None:
     """Another user cannot connect, or is turned away without a byte, or cannot read the nonce; the plugin gets in."""
     host = start_host(opens=False)
     host.hello()
@@ -364,7 +356,7 @@ def test_another_user(start_host: Any) -> None:
                 raise Failure("another user can read the nonce", expected="no permission", seen=str(path))
     else:
         intruder.say(REQUEST)
-        host.wait(lambda: intruder.turned_away or bool(intruder.came), "the end of another user's connection")
+        wait_for_answer(host, intruder, "the end of another user's connection")
     host.open()
     host.assert_alive()
     if intruder.came:
@@ -374,7 +366,7 @@ def test_another_user(start_host: Any) -> None:
 
 
 @case("OPN-18", on=("tcp",))
-def test_port_and_nonce(start_host: Any) -> None:
+def test_port_and_nonce(start_host: Callable[..., HostSession]) -> None:
     """The address is one of the loopback; the nonce has 16 to 64 bytes, is another each time, and in no URL."""
     nonces = []
     for _ in range(2):
@@ -421,7 +413,7 @@ WRONG: dict[str, Callable[[bytes], bytes]] = {
 
 
 @case("OPN-19", on=("tcp",), each=WRONG)
-def test_wrong_nonce(start_host: Any, each: Callable[[bytes], bytes]) -> None:
+def test_wrong_nonce(start_host: Callable[..., HostSession], each: Callable[[bytes], bytes]) -> None:
     """Who begins with something else is closed without a byte; then the plugin gets in."""
     host = start_host(opens=False)
     (url,) = host.urls()
@@ -429,7 +421,7 @@ def test_wrong_nonce(start_host: Any, each: Callable[[bytes], bytes]) -> None:
     nonce = path.read_bytes()
     for intruder in [Intruder(host.pump, url) for _ in range(3)]:
         intruder.say(each(nonce))
-        host.wait(lambda who=intruder: who.turned_away or bool(who.came), "the end of a connection without the nonce")
+        wait_for_answer(host, intruder, "the end of a connection without the nonce")
         if intruder.came:
             raise Failure(
                 "a connection without the nonce is served", expected="nothing", seen=repr(intruder.came[:200])
@@ -441,7 +433,7 @@ def test_wrong_nonce(start_host: Any, each: Callable[[bytes], bytes]) -> None:
 
 
 @case("OPN-19", on=("tcp",), each={"nothing": (0,), "half of it": (1,)})
-def test_silent_stranger(start_host: Any, each: tuple[int]) -> None:
+def test_silent_stranger(start_host: Callable[..., HostSession], each: tuple[int]) -> None:
     """Somebody who connects first and says nothing, or not all of the nonce, does not hold up the plugin."""
     host = start_host(opens=False)
     (url,) = host.urls()
@@ -460,7 +452,7 @@ def test_silent_stranger(start_host: Any, each: tuple[int]) -> None:
 
 
 @case("OPN-24", each={"between calls": (False,), "while a service sleeps": (True,)})
-def test_idle(host: Any, each: tuple[bool]) -> None:
+def test_idle(host: HostSession, each: tuple[bool]) -> None:
     """A host that waits, for a request or for a service that sleeps, uses no processor time."""
     host.assert_alive()
     if each[0]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import case
+from conformance.drive.host import HostSession
 from conformance.oracle import strict
 from conformance.outcomes import Failure
 
@@ -16,7 +17,7 @@ LOOKUPS = ("hasNamespace", "getManifest", "listServices")
 
 
 @case("REP-06")
-def test_sequences_are_exact(host: Any) -> None:
+def test_sequences_are_exact(host: HostSession) -> None:
     """Requests of every type with sequences from 0 to 2^64-1 are answered with exactly theirs."""
     for sequence in SEQUENCES:
         with host.trying(f"sequence {sequence}"):
@@ -28,7 +29,7 @@ def test_sequences_are_exact(host: Any) -> None:
 
 
 @case("REP-06")
-def test_sequences_of_outstanding_calls(host: Any) -> None:
+def test_sequences_of_outstanding_calls(host: HostSession) -> None:
     """Sequences that floating point cannot tell apart, all outstanding at once, each get their own result."""
     for sequence in SEQUENCES:
         host.call("echo", str(sequence), sequence=sequence)
@@ -38,7 +39,7 @@ def test_sequences_of_outstanding_calls(host: Any) -> None:
 
 
 @case("REP-06")
-def test_one_reply_each(host: Any) -> None:
+def test_one_reply_each(host: HostSession) -> None:
     """Results, no results, errors, panics and lookups: one reply each, and nothing after it."""
     sequences = [
         host.call("echo", 1),
@@ -57,7 +58,7 @@ def test_one_reply_each(host: Any) -> None:
 
 
 @case("REP-07")
-def test_results(host: Any) -> None:
+def test_results(host: HostSession) -> None:
     """None, one and two results arrive as an array in their order."""
     host.results(host.call("none"))
     host.results(host.call("add", 2, 3), 5)
@@ -68,7 +69,7 @@ def test_results(host: Any) -> None:
 
 
 @case("REP-08")
-def test_sequence_used_again(host: Any) -> None:
+def test_sequence_used_again(host: HostSession) -> None:
     """A sequence that was answered is answered again with the new result."""
     for value in ("first", "second", "third"):
         with host.trying(f"the {value} use"):
@@ -77,7 +78,7 @@ def test_sequence_used_again(host: Any) -> None:
 
 
 @case("REP-08", features=("concurrent",))
-def test_sequence_used_while_outstanding(host: Any) -> None:
+def test_sequence_used_while_outstanding(host: HostSession) -> None:
     """Two calls with the same sequence, outstanding at the same time, are both answered."""
     host.call("sleep", 200, sequence=7)
     host.call("echo", "fast", sequence=7)
@@ -91,7 +92,7 @@ def test_sequence_used_while_outstanding(host: Any) -> None:
 
 
 @case("REP-09")
-def test_lookups_without_name_and_args(host: Any) -> None:
+def test_lookups_without_name_and_args(host: HostSession) -> None:
     """A lookup is answered with ``name`` and ``args`` left out, null, empty, or of no use."""
     meant: dict[str, dict[str, Any]] = {"hasNamespace": {"ok": True}, "getManifest": {"reply": {"contract": 1}}}
     forms: tuple[dict[str, Any], ...] = (
@@ -115,7 +116,7 @@ def test_lookups_without_name_and_args(host: Any) -> None:
 
 
 @case("REP-09")
-def test_call_without_a_use_for_args(host: Any) -> None:
+def test_call_without_a_use_for_args(host: HostSession) -> None:
     """A call with an empty array of arguments, the shortest form, is answered."""
     sequence = host.fresh()
     host.send(
@@ -125,7 +126,7 @@ def test_call_without_a_use_for_args(host: Any) -> None:
 
 
 @case("REP-10")
-def test_success_has_no_error(host: Any) -> None:
+def test_success_has_no_error(host: HostSession) -> None:
     """The reply to what succeeded has no ``error``, or a null one; an empty string would be an error."""
     for what, sequence in {
         "call": host.call("echo", 1),

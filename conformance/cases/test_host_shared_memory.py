@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from conformance.case import case
+from conformance.drive.host import HostSession
 from conformance.drive.rings import CONSUMER_WAITS, HEAD, PRODUCER_WAITS, TAIL
 from conformance.outcomes import Failure
 
@@ -12,7 +11,7 @@ SHM = ("shm",)
 
 
 @case("OPN-27", on=SHM, each={"tail too far": (1,), "tail before the head": (-1,)})
-def test_impossible_requests(host: Any, each: tuple[int]) -> None:
+def test_impossible_requests(host: HostSession, each: tuple[int]) -> None:
     """The counter of the bytes that the plugin has written becomes impossible: the connection ends, with a failure."""
     host.assert_alive()
     capacity = host.bridge.memory.capacity["requests"]
@@ -21,7 +20,7 @@ def test_impossible_requests(host: Any, each: tuple[int]) -> None:
 
 
 @case("OPN-27", on=SHM, each={"head far behind": (-1,), "head far ahead": (1,)})
-def test_impossible_replies(host: Any, each: tuple[int]) -> None:
+def test_impossible_replies(host: HostSession, each: tuple[int]) -> None:
     """The counter of the bytes that the plugin has taken becomes impossible: the next large reply ends it."""
     host.assert_alive()
     capacity = host.bridge.memory.capacity["replies"]
@@ -31,7 +30,7 @@ def test_impossible_replies(host: Any, each: tuple[int]) -> None:
 
 
 @case("OPN-29", on=SHM)
-def test_woken_for_bytes(host: Any) -> None:
+def test_woken_for_bytes(host: HostSession) -> None:
     """Requests that come when the host sleeps, or is about to, wake it; its replies wake the plugin."""
     for milliseconds in (100, 100, 30, 10, 3, *(0, 1, 2) * 20):
         host.stays(lambda: True, milliseconds / 1000)
@@ -39,7 +38,7 @@ def test_woken_for_bytes(host: Any) -> None:
 
 
 @case("OPN-29", on=SHM)
-def test_woken_for_room(host: Any) -> None:
+def test_woken_for_room(host: HostSession) -> None:
     """Requests and replies several times as large as the ring pass, also when host or plugin pause in reading."""
     memory = host.bridge.memory
     text = "y" * (4 * memory.capacity["requests"])
@@ -63,7 +62,7 @@ def test_woken_for_room(host: Any) -> None:
 
 
 @case("OPN-24", on=SHM)
-def test_sleeps(host: Any) -> None:
+def test_sleeps(host: HostSession) -> None:
     """A host that waits for a request says so in the memory: it looks no more, and waits for its bell."""
     host.assert_alive()
     memory = host.bridge.memory

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from conformance.case import case
+from conformance.drive.host import HostSession
 from conformance.drive.problems import Problems
 from conformance.oracle import strict
 from conformance.oracle.values import INTEGER_RANGES, Type, is_negative_zero, same_written, type_name
@@ -59,7 +60,7 @@ BASE64 = [
 NOT_BASE64 = ["!!!!", "Y", "YQ", "YQ=", "YWI", "-_8=", "YQ==!", "é===", "=", "====", "YWJj\0", "{}"]
 
 
-def _echoed(host: Any, of: Type, values: Iterable[Any]) -> None:
+def _echoed(host: HostSession, of: Type, values: Iterable[Any]) -> None:
     """Check that an echo service gives every value back."""
     problems = Problems()
     for value in values:
@@ -69,19 +70,19 @@ def _echoed(host: Any, of: Type, values: Iterable[Any]) -> None:
 
 
 @case("TYP-01", types=("bool",))
-def test_booleans(host: Any) -> None:
+def test_booleans(host: HostSession) -> None:
     """True and false."""
     _echoed(host, "bool", [True, False])
 
 
 @case("TYP-01", types=("string",))
-def test_strings(host: Any) -> None:
+def test_strings(host: HostSession) -> None:
     """Empty, long, control characters, every plane of Unicode, text that looks like JSON."""
     _echoed(host, "string", TEXTS)
 
 
 @case("TYP-01", types=("string",))
-def test_every_character(host: Any) -> None:
+def test_every_character(host: HostSession) -> None:
     """Every Unicode scalar value."""
     for start in range(0, 0x110000, 0x8000):
         text = "".join(chr(c) for c in range(start, start + 0x8000) if not 0xD800 <= c < 0xE000)
@@ -90,7 +91,7 @@ def test_every_character(host: Any) -> None:
 
 
 @case("TYP-02", types=("int64",))
-def test_integers(host: Any) -> None:
+def test_integers(host: HostSession) -> None:
     """Both ends of each type's range, their neighbours, and the places where floating point loses digits."""
     places = {sign * (2**power + by) for power in (7, 15, 24, 31, 53, 62) for by in (-1, 0, 1) for sign in (1, -1)}
     for name, (low, high) in INTEGER_RANGES.items():
@@ -100,7 +101,7 @@ def test_integers(host: Any) -> None:
 
 
 @case("TYP-03", types=("int64",))
-def test_integers_out_of_range(host: Any) -> None:
+def test_integers_out_of_range(host: HostSession) -> None:
     """One beyond either end of each type's range, far beyond, and fractions are errors of the call."""
     problems = Problems()
     for name, (low, high) in INTEGER_RANGES.items():
@@ -115,14 +116,14 @@ def test_integers_out_of_range(host: Any) -> None:
 
 
 @case("TYP-04", types=("float64",))
-def test_floats(host: Any) -> None:
+def test_floats(host: HostSession) -> None:
     """Floats come back as exactly the same number, smallest, largest, and written as integers."""
     _echoed(host, "float64", FLOATS)
     _echoed(host, "float64", [0, 1, -7, 2**53, -(2**31), 10**15])
 
 
 @case("TYP-04", types=("float64",))
-def test_ways_to_write_a_float(host: Any) -> None:
+def test_ways_to_write_a_float(host: HostSession) -> None:
     """Every form in which JSON may write a number means the same number."""
     problems = Problems()
     for text in (
@@ -144,13 +145,13 @@ def test_ways_to_write_a_float(host: Any) -> None:
 
 
 @case("TYP-04", types=("float32",))
-def test_singles(host: Any) -> None:
+def test_singles(host: HostSession) -> None:
     """Floats come back as the nearest single-precision number."""
     _echoed(host, "float32", SINGLES)
 
 
 @case("TYP-05", types=("float64",))
-def test_negative_zero(host: Any) -> None:
+def test_negative_zero(host: HostSession) -> None:
     """Negative zero comes back with its sign."""
     for text in ("-0.0", "-0", "-0e0"):
         with host.trying(f"float64 {text}"):
@@ -161,13 +162,13 @@ def test_negative_zero(host: Any) -> None:
 
 
 @case("TYP-07", types=("bytes",))
-def test_bytes(host: Any) -> None:
+def test_bytes(host: HostSession) -> None:
     """Bytes of every length and value, as standard base64 with padding."""
     _echoed(host, "bytes", BASE64)
 
 
 @case("TYP-07", types=("bytes",))
-def test_not_base64(host: Any) -> None:
+def test_not_base64(host: HostSession) -> None:
     """A string that is not base64 is an error of that call."""
     problems = Problems()
     for text in NOT_BASE64:
@@ -212,7 +213,7 @@ OPTIONAL: list[tuple[Type, list[Any]]] = [
 ]
 
 
-def _echoed_where_named(host: Any, rows: list[tuple[Type, list[Any]]]) -> None:
+def _echoed_where_named(host: HostSession, rows: list[tuple[Type, list[Any]]]) -> None:
     """Check every row whose echo service the host names; Unsupported where it names none of them."""
     named = [row for row in rows if f"echo_{type_name(row[0])}" in host.services()]
     if not named:
@@ -222,25 +223,25 @@ def _echoed_where_named(host: Any, rows: list[tuple[Type, list[Any]]]) -> None:
 
 
 @case("TYP-08", types=("int64",))
-def test_lists_and_maps(host: Any) -> None:
+def test_lists_and_maps(host: HostSession) -> None:
     """Empty, long and nested ones; lists keep their order."""
     _echoed_where_named(host, BUILT)
 
 
 @case("TYP-09", types=("int64",))
-def test_optionals(host: Any) -> None:
+def test_optionals(host: HostSession) -> None:
     """Null stays nothing, and an empty value stays a value."""
     _echoed_where_named(host, OPTIONAL)
 
 
 @case("TYP-10", types=("point",))
-def test_structures(host: Any) -> None:
+def test_structures(host: HostSession) -> None:
     """The fields of a structure; an omitted label is the empty one, and may be left out of the reply."""
     _echoed(host, "point", POINTS)
 
 
 @case("TYP-10", types=("point",))
-def test_unknown_fields(host: Any) -> None:
+def test_unknown_fields(host: HostSession) -> None:
     """Fields that a structure does not have are ignored, and do not come back."""
     for unknown in (
         {"z": 1},
@@ -256,7 +257,7 @@ def test_unknown_fields(host: Any) -> None:
 
 
 @case("TYP-11", types=("any",))
-def test_untyped_values(host: Any) -> None:
+def test_untyped_values(host: HostSession) -> None:
     """Every kind of JSON value, nested, through a service without types."""
     _echoed(host, "any", ANYTHING)
     for one, other in ((1, "a"), (None, []), ({"k": [1]}, None), (2**53, -(2**53))):
@@ -265,13 +266,13 @@ def test_untyped_values(host: Any) -> None:
 
 
 @case("TYP-11", types=("any",))
-def test_untyped_floats(host: Any) -> None:
+def test_untyped_floats(host: HostSession) -> None:
     """Floats through a service without types are the same numbers."""
     _echoed(host, "any", FLOATS)
 
 
 @case("TYP-12", types=("any",))
-def test_large_untyped_integers(host: Any) -> None:
+def test_large_untyped_integers(host: HostSession) -> None:
     """Integers beyond 2^53 through a service without types are exact."""
     numbers = [2**53 + 1, -(2**53) - 1, 2**62 + 1, 2**63 - 1, -(2**63), 2**63, 2**64 - 1, 12345678901234567890]
     _echoed(host, "any", [*numbers, [2**53 + 1], {"k": -(2**63) + 1}])
@@ -286,7 +287,7 @@ RAW = [
 
 
 @case("TYP-13", types=("raw",))
-def test_raw_values(host: Any) -> None:
+def test_raw_values(host: HostSession) -> None:
     """The digits of numbers and the order of keys pass through a raw value."""
     problems = Problems()
     for text in RAW:
@@ -315,7 +316,7 @@ BROKEN = {
 }
 
 
-def _broken_text(start_host: Any, service: str) -> None:
+def _broken_text(start_host: Callable[..., HostSession], service: str) -> None:
     """Send strings that are no Unicode text to an echo service; a new host where one ends the connection."""
     problems = Problems()
     host = None
@@ -347,25 +348,25 @@ def _judge_broken(written: bytes, reply: dict[str, Any]) -> None:
 
 
 @case("TYP-14")
-def test_broken_text(start_host: Any) -> None:
+def test_broken_text(start_host: Callable[..., HostSession]) -> None:
     """A lone surrogate or invalid UTF-8 in an argument: kept, replaced, an error, or the end; no hang and no crash."""
     _broken_text(start_host, "echo")
 
 
 @case("TYP-14", types=("string",))
-def test_broken_text_for_a_string(start_host: Any) -> None:
+def test_broken_text_for_a_string(start_host: Callable[..., HostSession]) -> None:
     """The same for a service that takes a string."""
     _broken_text(start_host, "echo_string")
 
 
 @case("TYP-14", "FRM-07", types=("raw",))
-def test_broken_text_in_a_raw_value(start_host: Any) -> None:
+def test_broken_text_in_a_raw_value(start_host: Callable[..., HostSession]) -> None:
     """The same for a raw value: what passes through is still a message in valid UTF-8."""
     _broken_text(start_host, "echo_raw")
 
 
 @case("TYP-15", types=("any",))
-def test_keys_like_those_of_the_protocol(host: Any) -> None:
+def test_keys_like_those_of_the_protocol(host: HostSession) -> None:
     """Maps with the protocol's own keys are values like any other, also in structures and in raw values."""
     values: list[dict[str, Any]] = [
         {"sequence": 1, "type": "call", "namespace": "conformance", "name": "echo", "args": [1]},
@@ -384,7 +385,7 @@ def test_keys_like_those_of_the_protocol(host: Any) -> None:
 
 
 @case("TYP-15", types=("any",))
-def test_keys_like_those_of_the_language(host: Any) -> None:
+def test_keys_like_those_of_the_language(host: HostSession) -> None:
     """Maps with keys that mean something to a language are values like any other."""
     for key in (
         "__proto__",

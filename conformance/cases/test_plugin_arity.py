@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.case import case
+from conformance.drive.plugin import PluginSession
 from conformance.drive.problems import Problems
 from conformance.oracle.values import INTEGER_RANGES, Type, type_name
 from conformance.outcomes import Unsupported
 
 
-def refuses(plugin: Any, results: tuple[Type, ...], written: bytes, why: str) -> None:
+def refuses(plugin: PluginSession, results: tuple[Type, ...], written: bytes, why: str) -> None:
     """A reply with this JSON text as `reply` must be an error of the call."""
     ticket = plugin.call(results=results)
     sequence = plugin.request(ticket)["sequence"]
@@ -19,14 +20,14 @@ def refuses(plugin: Any, results: tuple[Type, ...], written: bytes, why: str) ->
     plugin.failed(ticket, why=why)
 
 
-def takes(plugin: Any, of: Type, value: Any) -> None:
+def takes(plugin: PluginSession, of: Type, value: Any) -> None:
     """The same consumer with a result that fits: what is refused is refused for its value."""
     ticket = plugin.call(results=(of,))
     plugin.serve(ticket, value)
     plugin.ok(ticket, value)
 
 
-def declared(plugin: Any, *types: Type) -> list[Type]:
+def declared(plugin: PluginSession, *types: Type) -> list[Type]:
     """Those of the types that the testee takes; Unsupported where there are none."""
     found = [of for of in types if plugin.role.takes(of)]
     if not found:
@@ -57,7 +58,7 @@ TOO_MANY: tuple[tuple[tuple[Type, ...], bytes], ...] = (
 )
 
 
-def refuse_all(plugin: Any, rows: tuple[tuple[tuple[Type, ...], bytes], ...]) -> None:
+def refuse_all(plugin: PluginSession, rows: tuple[tuple[tuple[Type, ...], bytes], ...]) -> None:
     """Each reply must be an error of its call, and the connection must go on after each."""
     problems = Problems()
     for results, written in rows:
@@ -70,14 +71,14 @@ def refuse_all(plugin: Any, rows: tuple[tuple[tuple[Type, ...], bytes], ...]) ->
 
 
 @case("ARI-01", types=("int64", "string", "bool"))
-def test_too_few(plugin: Any) -> None:
+def test_too_few(plugin: PluginSession) -> None:
     """A reply with fewer results than the consumer expects is an error of the call."""
     plugin.assert_alive()
     refuse_all(plugin, TOO_FEW)
 
 
 @case("ARI-01")
-def test_too_few_untyped(plugin: Any) -> None:
+def test_too_few_untyped(plugin: PluginSession) -> None:
     """A reply with fewer results than an untyped consumer expects is an error of the call."""
     _need_any(plugin)
     plugin.assert_alive()
@@ -85,21 +86,21 @@ def test_too_few_untyped(plugin: Any) -> None:
 
 
 @case("ARI-02", types=("int64", "string"))
-def test_too_many(plugin: Any) -> None:
+def test_too_many(plugin: PluginSession) -> None:
     """A reply with more results than the consumer expects is an error of the call."""
     plugin.assert_alive()
     refuse_all(plugin, TOO_MANY)
 
 
 @case("ARI-02")
-def test_too_many_untyped(plugin: Any) -> None:
+def test_too_many_untyped(plugin: PluginSession) -> None:
     """A reply with more results than an untyped consumer expects is an error of the call."""
     _need_any(plugin)
     plugin.assert_alive()
     refuse_all(plugin, ((("any",), b"[1,2]"), (("any", "any"), b"[1,2,null]"), (("any",), b"[null,null]")))
 
 
-def _need_any(plugin: Any) -> None:
+def _need_any(plugin: PluginSession) -> None:
     if not plugin.role.takes("any"):
         raise Unsupported("the testee does not declare the type any")
 
@@ -157,7 +158,7 @@ MISMATCHES = {
 
 
 @case("ARI-03", each=MISMATCHES, types=("int64",))
-def test_other_type(plugin: Any, each: Mismatch) -> None:
+def test_other_type(plugin: PluginSession, each: Mismatch) -> None:
     """A result of another type is an error of that call, and the next call of the same consumer succeeds."""
     problems = Problems()
     for of in declared(plugin, *each.types):
@@ -170,7 +171,7 @@ def test_other_type(plugin: Any, each: Mismatch) -> None:
 
 
 @case("ARI-03", types=("int64", "string"))
-def test_one_of_several(plugin: Any) -> None:
+def test_one_of_several(plugin: PluginSession) -> None:
     """One result of another type among several that fit is an error of the call, whichever it is."""
     for written in (b'["1","a",2]', b"[1,2,2]", b'[1,"a","2"]'):
         plugin.assert_alive()
@@ -179,7 +180,7 @@ def test_one_of_several(plugin: Any) -> None:
 
 
 @case("ARI-03", types=("int64",), features=("concurrent",))
-def test_beside_pending(plugin: Any) -> None:
+def test_beside_pending(plugin: PluginSession) -> None:
     """A result of another type fails its own call and none of those that are outstanding beside it."""
     tickets = [plugin.call(name=f"s{number}", results=("int64",), background=True) for number in range(3)]
     requests = plugin.requests(tickets)
@@ -191,7 +192,7 @@ def test_beside_pending(plugin: Any) -> None:
 
 
 @case("ARI-04")
-def test_no_array(plugin: Any) -> None:
+def test_no_array(plugin: PluginSession) -> None:
     """A reply to a call whose `reply` is null or is no array is an error of the call, and the connection goes on."""
     problems = Problems()
     for written in (b"null", b"{}", b'{"0":"a"}', b'"a"', b"1", b"true", b'"[1]"'):
@@ -202,7 +203,7 @@ def test_no_array(plugin: Any) -> None:
 
 
 @case("ARI-04")
-def test_missing(plugin: Any) -> None:
+def test_missing(plugin: PluginSession) -> None:
     """A reply to a call with nothing but a sequence is an error of the call, and the connection goes on."""
     plugin.assert_alive()
     for keys in ({}, {"ok": True}, {"error": None}, {"services": ["a"]}):
@@ -213,7 +214,7 @@ def test_missing(plugin: Any) -> None:
 
 
 @case("ARI-04")
-def test_no_array_for_no_results(plugin: Any) -> None:
+def test_no_array_for_no_results(plugin: PluginSession) -> None:
     """For a consumer without results `[]` is success, and what is neither an array nor null is an error of the call."""
     ticket = plugin.call(results=())
     plugin.reply(plugin.request(ticket), reply=[])
@@ -224,7 +225,7 @@ def test_no_array_for_no_results(plugin: Any) -> None:
 
 
 @case("ARI-05", types=("int64",))
-def test_null(plugin: Any) -> None:
+def test_null(plugin: PluginSession) -> None:
     """Null for a boolean, a string, a number or a structure is an error of the call, alone and among other results."""
     problems = Problems()
     for of in declared(plugin, "bool", "string", *INTEGER_RANGES, "float32", "float64", "point"):
@@ -237,7 +238,7 @@ def test_null(plugin: Any) -> None:
 
 
 @case("ARI-05", types=("int64",))
-def test_null_inside(plugin: Any) -> None:
+def test_null_inside(plugin: PluginSession) -> None:
     """Null for an element of a list or a value of a map of numbers, strings or structures is an error of the call."""
     problems = Problems()
     for inner in declared(plugin, "bool", "int64", "string", "float64", "point"):

@@ -7,6 +7,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.drive.control import Ticket
+from conformance.drive.plugin import PluginSession
 from conformance.drive.problems import Problems
 from conformance.outcomes import Failure
 
@@ -18,7 +19,7 @@ def large(name: str, size: int) -> str:
 
 
 @case("CON-03", features=("concurrent",))
-def test_own_results(plugin: Any) -> None:
+def test_own_results(plugin: PluginSession) -> None:
     """Of forty concurrent calls each gets its own result or its own error, in whatever order they are answered."""
     tickets = [plugin.call(number, name=f"s{number}", background=True) for number in range(40)]
     requests = plugin.requests(tickets)
@@ -41,7 +42,7 @@ def test_own_results(plugin: Any) -> None:
 
 
 @case("CON-03", features=("concurrent",))
-def test_steady_stream(plugin: Any) -> None:
+def test_steady_stream(plugin: PluginSession) -> None:
     """While calls come and go, eight outstanding at any time, each gets its own result."""
     outstanding: deque[Any] = deque()
     requests: dict[str, dict[str, Any]] = {}
@@ -63,7 +64,7 @@ def test_steady_stream(plugin: Any) -> None:
 
 
 @case("CON-03", features=("concurrent",))
-def test_mixed_operations(plugin: Any) -> None:
+def test_mixed_operations(plugin: PluginSession) -> None:
     """Concurrent calls and lookups of the same namespace each get their own answer."""
     problems = Problems()
     asked: list[tuple[Ticket, dict[str, Any]]] = []
@@ -85,7 +86,7 @@ def test_mixed_operations(plugin: Any) -> None:
 
 
 @case("CON-04", features=("concurrent",))
-def test_large_requests(plugin: Any) -> None:
+def test_large_requests(plugin: PluginSession) -> None:
     """Large requests made at the same time, to a host that is slow to read, do not interleave."""
     size = int(300_000 * plugin.scale)
     plugin.assert_alive()
@@ -110,7 +111,7 @@ def test_large_requests(plugin: Any) -> None:
 
 
 @case("CON-05")
-def test_slow_reader(plugin: Any) -> None:
+def test_slow_reader(plugin: PluginSession) -> None:
     """A request larger than the pipe, to a host that is slow to begin reading, arrives whole, and so does its reply."""
     text = large("slow", int(4_000_000 * plugin.scale))
     plugin.assert_alive()
@@ -125,7 +126,7 @@ def test_slow_reader(plugin: Any) -> None:
 
 
 @case("CON-05")
-def test_reply_to_nobody_meanwhile(plugin: Any) -> None:
+def test_reply_to_nobody_meanwhile(plugin: PluginSession) -> None:
     """While a large request is on its way, a large reply that nobody waits for comes in the other direction."""
     text = large("both ways", int(4_000_000 * plugin.scale))
     plugin.assert_alive()
@@ -142,7 +143,7 @@ def test_reply_to_nobody_meanwhile(plugin: Any) -> None:
 
 
 @case("CON-05", features=("concurrent",))
-def test_both_ways(plugin: Any) -> None:
+def test_both_ways(plugin: PluginSession) -> None:
     """While a large request is on its way, the large reply to another call comes in the other direction."""
     text = large("both ways", int(4_000_000 * plugin.scale))
     plugin.assert_alive()
@@ -164,7 +165,7 @@ def test_both_ways(plugin: Any) -> None:
 
 
 @case("CON-05", features=("concurrent",))
-def test_many_both_ways(plugin: Any) -> None:
+def test_many_both_ways(plugin: PluginSession) -> None:
     """Eight calls at once, each with a megabyte to send and a megabyte to take, all come to their end."""
     size = int(1_000_000 * plugin.scale)
     tickets = [plugin.call(large(f"s{n}", size), name=f"s{n}", background=True) for n in range(8)]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from conformance.case import case
+from conformance.drive.plugin import PluginSession
 from conformance.outcomes import Failure
 
 OPS = ("hasNamespace", "getManifest", "listServices")
 
 
-def hang_up(plugin: Any) -> None:
+def hang_up(plugin: PluginSession) -> None:
     """The suite's end as it is when the host has died: nothing is written and nothing read any more."""
     plugin.wire.close()
 
 
-def is_over(plugin: Any, why: str) -> None:
+def is_over(plugin: PluginSession, why: str) -> None:
     """Later calls and lookups must fail, each at once."""
     plugin.failed(plugin.call(name="later"), why=f"a call after {why}")
     for op in OPS:
@@ -24,7 +25,7 @@ def is_over(plugin: Any, why: str) -> None:
 
 
 @case("END-01")
-def test_pending_call(plugin: Any) -> None:
+def test_pending_call(plugin: PluginSession) -> None:
     """At end of file the pending call fails."""
     plugin.assert_alive()
     ticket = plugin.call()
@@ -34,7 +35,7 @@ def test_pending_call(plugin: Any) -> None:
 
 
 @case("END-01", each={op: (op, None) for op in OPS})
-def test_pending_lookup(plugin: Any, each: tuple[str, None]) -> None:
+def test_pending_lookup(plugin: PluginSession, each: tuple[str, None]) -> None:
     """At end of file the pending lookup fails: it is neither false nor empty nor null."""
     plugin.assert_alive()
     ticket = plugin.start(each[0], namespace="n")
@@ -44,7 +45,7 @@ def test_pending_lookup(plugin: Any, each: tuple[str, None]) -> None:
 
 
 @case("END-01", features=("concurrent",))
-def test_every_pending_call(plugin: Any) -> None:
+def test_every_pending_call(plugin: PluginSession) -> None:
     """At end of file every pending call and lookup fails."""
     plugin.assert_alive()
     tickets = [plugin.call(name=f"s{number}", background=True) for number in range(16)]
@@ -56,7 +57,7 @@ def test_every_pending_call(plugin: Any) -> None:
 
 
 @case("END-01")
-def test_host_gone(plugin: Any) -> None:
+def test_host_gone(plugin: PluginSession) -> None:
     """When the host closes both directions at once, as by its death, the pending call fails."""
     plugin.assert_alive()
     ticket = plugin.call()
@@ -66,7 +67,7 @@ def test_host_gone(plugin: Any) -> None:
 
 
 @case("END-01", features=("concurrent",))
-def test_answered_then_end(plugin: Any) -> None:
+def test_answered_then_end(plugin: PluginSession) -> None:
     """A reply right before end of file reaches its call; the call that got none fails."""
     plugin.assert_alive()
     tickets = [plugin.call(name=name, background=True) for name in ("answered", "unanswered")]
@@ -78,14 +79,14 @@ def test_answered_then_end(plugin: Any) -> None:
 
 
 @case("END-02")
-def test_before_first_call(plugin: Any) -> None:
+def test_before_first_call(plugin: PluginSession) -> None:
     """When the host ends the connection before the first call, all calls fail."""
     plugin.wire.close(read=False)
     is_over(plugin, "end of file before the first call")
 
 
 @case("END-02")
-def test_between_calls(plugin: Any) -> None:
+def test_between_calls(plugin: PluginSession) -> None:
     """When the host ends the connection between calls, all later calls fail."""
     plugin.assert_alive()
     plugin.wire.close(read=False)
@@ -93,7 +94,7 @@ def test_between_calls(plugin: Any) -> None:
 
 
 @case("END-02")
-def test_after_failed_call(plugin: Any) -> None:
+def test_after_failed_call(plugin: PluginSession) -> None:
     """After end of file has made a pending call fail, all later calls fail as well."""
     plugin.assert_alive()
     ticket = plugin.call()
@@ -104,7 +105,7 @@ def test_after_failed_call(plugin: Any) -> None:
 
 
 @case("END-02")
-def test_after_host_gone(plugin: Any) -> None:
+def test_after_host_gone(plugin: PluginSession) -> None:
     """When the host has closed both directions between calls, all later calls fail."""
     plugin.assert_alive()
     hang_up(plugin)
@@ -112,7 +113,7 @@ def test_after_host_gone(plugin: Any) -> None:
 
 
 @case("END-02", features=("concurrent",))
-def test_many_at_once_afterwards(plugin: Any) -> None:
+def test_many_at_once_afterwards(plugin: PluginSession) -> None:
     """Concurrent calls after the end all fail, each with an outcome of its own."""
     plugin.assert_alive()
     plugin.wire.close(read=False)
@@ -121,7 +122,7 @@ def test_many_at_once_afterwards(plugin: Any) -> None:
 
 
 @case("END-03")
-def test_broken_pipe(plugin: Any) -> None:
+def test_broken_pipe(plugin: PluginSession) -> None:
     """A call to a host that has closed its reading end fails; the process lives on and exits in its own way."""
     plugin.assert_alive()
     plugin.wire.close(write=False)
@@ -132,7 +133,7 @@ def test_broken_pipe(plugin: Any) -> None:
 
 
 @case("END-03")
-def test_broken_pipe_while_writing(plugin: Any) -> None:
+def test_broken_pipe_while_writing(plugin: PluginSession) -> None:
     """A call that is being written when the host closes its reading end fails; the process lives on."""
     plugin.assert_alive()
     plugin.wire.hold(True)
@@ -147,7 +148,7 @@ def test_broken_pipe_while_writing(plugin: Any) -> None:
 
 
 @case("END-03", features=("concurrent",))
-def test_broken_pipe_beside_pending(plugin: Any) -> None:
+def test_broken_pipe_beside_pending(plugin: PluginSession) -> None:
     """A call to a host that no longer reads fails also while another call is waiting for its reply."""
     plugin.assert_alive()
     plugin.requests([plugin.call(name="waiting", background=True)])
@@ -167,7 +168,7 @@ def test_broken_pipe_beside_pending(plugin: Any) -> None:
         "after-error": b'{"sequence":%d,"error":"no"',
     },
 )
-def test_truncated(plugin: Any, each: bytes) -> None:
+def test_truncated(plugin: PluginSession, each: bytes) -> None:
     """End of file in the middle of a reply makes the pending call and later ones fail."""
     plugin.assert_alive()
     ticket = plugin.call()
@@ -181,7 +182,7 @@ def test_truncated(plugin: Any, each: bytes) -> None:
 
 
 @case("END-04", features=("concurrent",))
-def test_truncated_beside_pending(plugin: Any) -> None:
+def test_truncated_beside_pending(plugin: PluginSession) -> None:
     """End of file in the middle of one reply makes every pending call fail."""
     plugin.assert_alive()
     tickets = [plugin.call(name=f"s{number}", background=True) for number in range(5)]
@@ -193,7 +194,7 @@ def test_truncated_beside_pending(plugin: Any) -> None:
 
 
 @case("END-05")
-def test_reason(start_plugin: Any) -> None:
+def test_reason(start_plugin: Callable[..., PluginSession]) -> None:
     """The errors after end of file read differently from those after a malformed message, also in later calls."""
     texts: list[list[str]] = []
     for ends in (False, True):
@@ -218,7 +219,7 @@ def test_reason(start_plugin: Any) -> None:
 
 
 @case("END-14")
-def test_exit_connected(plugin: Any) -> None:
+def test_exit_connected(plugin: PluginSession) -> None:
     """With an open connection the process ends with its own status, and the host sees end of file."""
     plugin.assert_alive()
     plugin.finish()
@@ -226,7 +227,7 @@ def test_exit_connected(plugin: Any) -> None:
 
 
 @case("END-14", each={"success": (0,), "failure": (7,), "high": (255,)})
-def test_exit_status(plugin: Any, each: tuple[int]) -> None:
+def test_exit_status(plugin: PluginSession, each: tuple[int]) -> None:
     """A plugin that exits by itself ends with its own status, and the host sees end of file."""
     plugin.assert_alive()
     plugin.start("exit", code=each[0])
@@ -235,7 +236,7 @@ def test_exit_status(plugin: Any, each: tuple[int]) -> None:
 
 
 @case("END-14", features=("concurrent",))
-def test_exit_while_pending(plugin: Any) -> None:
+def test_exit_while_pending(plugin: PluginSession) -> None:
     """A plugin that exits while calls are pending is not held up by them."""
     plugin.assert_alive()
     plugin.requests([plugin.call(name=f"s{number}", background=True) for number in range(3)])
@@ -245,7 +246,7 @@ def test_exit_while_pending(plugin: Any) -> None:
 
 
 @case("END-14", features=("concurrent",))
-def test_exit_while_writing(plugin: Any) -> None:
+def test_exit_while_writing(plugin: PluginSession) -> None:
     """A plugin that exits while a large request waits for the host to read is not held up by it."""
     plugin.assert_alive()
     plugin.wire.hold(True)
@@ -258,7 +259,7 @@ def test_exit_while_writing(plugin: Any) -> None:
     "END-14",
     each={"before-first-call": (False, b""), "between-calls": (True, b""), "malformed": (True, b"{bad}\n")},
 )
-def test_exit_after_end(plugin: Any, each: tuple[bool, bytes]) -> None:
+def test_exit_after_end(plugin: PluginSession, each: tuple[bool, bytes]) -> None:
     """After the connection has ended, or broken, the process ends with its own status."""
     used, last = each
     if used:
@@ -271,7 +272,7 @@ def test_exit_after_end(plugin: Any, each: tuple[bool, bytes]) -> None:
 
 
 @case("END-14")
-def test_exit_unused(plugin: Any) -> None:
+def test_exit_unused(plugin: PluginSession) -> None:
     """A plugin that never made a call ends with its own status."""
     plugin.value(plugin.start("hosted"), True)
     plugin.finish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import case
+from conformance.drive.plugin import PluginSession
 from conformance.drive.problems import Problems
 from conformance.outcomes import Failure
 
@@ -35,7 +36,7 @@ TEXTS = {
 }
 
 
-def expect(plugin: Any, ticket: Any, text: str) -> None:
+def expect(plugin: PluginSession, ticket: Any, text: str) -> None:
     """The operation must fail with exactly this text."""
     seen = plugin.failed(ticket, why=f"a reply with the error {text!r:.60}")
     if seen != text:
@@ -48,7 +49,7 @@ def expect(plugin: Any, ticket: Any, text: str) -> None:
 
 
 @case("ERR-01")
-def test_texts(plugin: Any) -> None:
+def test_texts(plugin: PluginSession) -> None:
     """The failure of a call carries exactly the text that was sent."""
     problems = Problems()
     for what, text in TEXTS.items():
@@ -60,7 +61,7 @@ def test_texts(plugin: Any) -> None:
 
 
 @case("ERR-01", each={"ASCII": "0123456789abcde\n", "non-ASCII": "é😀日"})
-def test_long_text(plugin: Any, each: str) -> None:
+def test_long_text(plugin: PluginSession, each: str) -> None:
     """The text of an error of more than a mebibyte is carried whole."""
     text = each * (1_100_000 // len(each)) + "end"
     ticket = plugin.call()
@@ -70,7 +71,7 @@ def test_long_text(plugin: Any, each: str) -> None:
 
 
 @case("ERR-02")
-def test_empty_text(plugin: Any) -> None:
+def test_empty_text(plugin: PluginSession) -> None:
     """An empty error makes the call fail with an empty text, with and without results beside it."""
     for results, keys in (((), {}), (("any",), {}), (("any",), {"reply": [1]}), ((), {"reply": []})):
         ticket = plugin.call(results=results)
@@ -80,7 +81,7 @@ def test_empty_text(plugin: Any) -> None:
 
 
 @case("ERR-03")
-def test_error_beside_reply(plugin: Any) -> None:
+def test_error_beside_reply(plugin: PluginSession) -> None:
     """The error decides, whatever stands in `reply` beside it: results that fit, others, or no array at all."""
     problems = Problems()
     replies: tuple[Any, ...] = (["fits"], [], ["too", "many"], None, {}, "text", 7, [[["deep"]]])
@@ -97,7 +98,7 @@ def test_error_beside_reply(plugin: Any) -> None:
 
 
 @case("ERR-03", types=("int64",))
-def test_error_beside_other_types(plugin: Any) -> None:
+def test_error_beside_other_types(plugin: PluginSession) -> None:
     """The error decides also when the results beside it are of another type than the consumer expects."""
     for reply in ([7], ["seven"], [None], [1.5], [1 << 64]):
         ticket = plugin.call(results=("int64",))
@@ -106,7 +107,7 @@ def test_error_beside_other_types(plugin: Any) -> None:
 
 
 @case("ERR-04")
-def test_goes_on(plugin: Any) -> None:
+def test_goes_on(plugin: PluginSession) -> None:
     """Calls after a failed one are made and answered as if nothing had been, many times over."""
     for number in range(10):
         ticket = plugin.call(number)
@@ -118,7 +119,7 @@ def test_goes_on(plugin: Any) -> None:
 
 
 @case("ERR-04", features=("concurrent",))
-def test_failure_beside_pending(plugin: Any) -> None:
+def test_failure_beside_pending(plugin: PluginSession) -> None:
     """The failure of one call leaves the others that are outstanding alone."""
     tickets = [plugin.call(name=f"s{number}", background=True) for number in range(4)]
     requests = plugin.requests(tickets)
@@ -137,7 +138,7 @@ def test_failure_beside_pending(plugin: Any) -> None:
         "list-services": ("listServices", {"services": ["a"]}),
     },
 )
-def test_lookups(plugin: Any, each: tuple[str, dict[str, Any]]) -> None:
+def test_lookups(plugin: PluginSession, each: tuple[str, dict[str, Any]]) -> None:
     """The error in the reply to a lookup is its error, alone or beside what would be its answer; also an empty one."""
     op, answer = each
     for text in ('undefined namespace "zz"', "", "né 😀\n"):

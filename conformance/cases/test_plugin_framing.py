@@ -6,6 +6,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.drive.control import Written
+from conformance.drive.plugin import PluginSession
 from conformance.drive.problems import Problems
 from conformance.oracle import strict
 from conformance.oracle.frames import FrameReader
@@ -30,7 +31,7 @@ def spaced(space: bytes, sequence: int) -> bytes:
 
 
 @case("FRM-01")
-def test_no_separator(plugin: Any) -> None:
+def test_no_separator(plugin: PluginSession) -> None:
     """Replies that follow each other with nothing at all between them each reach their call."""
     for number in range(5):
         ticket = plugin.call(number)
@@ -50,7 +51,7 @@ SPACES = {
 
 
 @case("FRM-02")
-def test_white_space(plugin: Any) -> None:
+def test_white_space(plugin: PluginSession) -> None:
     """White space before, between, after and inside replies changes nothing."""
     problems = Problems()
     for what, space in SPACES.items():
@@ -63,7 +64,7 @@ def test_white_space(plugin: Any) -> None:
 
 
 @case("FRM-03")
-def test_bytewise(plugin: Any) -> None:
+def test_bytewise(plugin: PluginSession) -> None:
     """A reply that comes one byte at a time is the same reply."""
     ticket = plugin.call(results=RICH_TYPES)
     for byte in (RICH % plugin.request(ticket)["sequence"]).encode():
@@ -72,7 +73,7 @@ def test_bytewise(plugin: Any) -> None:
 
 
 @case("FRM-03")
-def test_split_at_every_byte(plugin: Any) -> None:
+def test_split_at_every_byte(plugin: PluginSession) -> None:
     """A reply in two pieces is the same reply, wherever it is cut: in a character, an escape, a number, a literal."""
     plugin.assert_alive()
     cut, length = 1, 2
@@ -87,7 +88,7 @@ def test_split_at_every_byte(plugin: Any) -> None:
 
 
 @case("FRM-03")
-def test_error_split_at_every_byte(plugin: Any) -> None:
+def test_error_split_at_every_byte(plugin: PluginSession) -> None:
     """A failed call's reply in two pieces carries the same error, wherever the cut lies."""
     problems, cut, length = Problems(), 1, 2
     while cut < length:
@@ -105,7 +106,7 @@ def test_error_split_at_every_byte(plugin: Any) -> None:
 
 
 @case("FRM-01", "FRM-04", features=("concurrent",))
-def test_coalesced(plugin: Any) -> None:
+def test_coalesced(plugin: PluginSession) -> None:
     """The replies of twelve concurrent calls in one write, with or without space between, each reach their caller."""
     for between in (b"", b"\n", b" \r\n\t"):
         tickets = [plugin.call(name=f"s{number}", background=True) for number in range(12)]
@@ -117,7 +118,7 @@ def test_coalesced(plugin: Any) -> None:
 
 
 @case("FRM-04", features=("concurrent",))
-def test_one_and_a_half(plugin: Any) -> None:
+def test_one_and_a_half(plugin: PluginSession) -> None:
     """Of a read that brings a whole reply and the beginning of the next, the whole one is acted on."""
     tickets = [plugin.call(name=name, background=True) for name in ("first", "second")]
     one, two = (
@@ -132,7 +133,7 @@ def test_one_and_a_half(plugin: Any) -> None:
 
 
 @case("FRM-01", "FRM-04")
-def test_ignored_before_awaited(plugin: Any) -> None:
+def test_ignored_before_awaited(plugin: PluginSession) -> None:
     """Of a read that brings a reply to nobody and the awaited one, the awaited one is acted on."""
     ticket = plugin.call()
     request = plugin.request(ticket)
@@ -142,7 +143,7 @@ def test_ignored_before_awaited(plugin: Any) -> None:
 
 
 @case("FRM-05")
-def test_no_line_feed(plugin: Any) -> None:
+def test_no_line_feed(plugin: PluginSession) -> None:
     """A reply is acted on at its last byte, with no line feed and nothing else behind it, for every operation."""
     ticket = plugin.call()
     plugin.reply(plugin.request(ticket), reply=["now"], tail=b"")
@@ -178,7 +179,7 @@ NASTY = (
 
 
 @case("FRM-06")
-def test_brackets_in_strings(plugin: Any) -> None:
+def test_brackets_in_strings(plugin: PluginSession) -> None:
     """Brackets, quotes and backslashes in the strings and keys of a reply are text and nothing else."""
     problems = Problems()
     for text in (*NASTY, "".join(NASTY)):
@@ -191,7 +192,7 @@ def test_brackets_in_strings(plugin: Any) -> None:
 
 
 @case("FRM-06")
-def test_brackets_in_errors(plugin: Any) -> None:
+def test_brackets_in_errors(plugin: PluginSession) -> None:
     """Brackets, quotes and backslashes in the text of an error are text and nothing else."""
     problems = Problems()
     for text in NASTY:
@@ -205,7 +206,7 @@ def test_brackets_in_errors(plugin: Any) -> None:
 
 
 @case("FRM-07")
-def test_strict_json(plugin: Any) -> None:
+def test_strict_json(plugin: PluginSession) -> None:
     """What the plugin writes is strict JSON in UTF-8 and means what was given, for arguments of every kind."""
     values = [
         *NASTY,
@@ -229,7 +230,7 @@ def test_strict_json(plugin: Any) -> None:
 
 
 @case("FRM-07")
-def test_number_beyond_floats(plugin: Any) -> None:
+def test_number_beyond_floats(plugin: PluginSession) -> None:
     """A number too large for a float64 is refused, or sent with its digits, but never as a token that is not JSON."""
     plugin.assert_alive()
     ticket = plugin.call(Written("1e999"))
@@ -257,7 +258,7 @@ KEYS = {
 
 
 @case("FRM-08")
-def test_keys(plugin: Any) -> None:
+def test_keys(plugin: PluginSession) -> None:
     """Unknown keys, another order of keys, and keys written with escapes change nothing."""
     problems = Problems()
     for what, template in KEYS.items():
@@ -269,7 +270,7 @@ def test_keys(plugin: Any) -> None:
 
 
 @case("FRM-08")
-def test_escaped_error_key(plugin: Any) -> None:
+def test_escaped_error_key(plugin: PluginSession) -> None:
     """An `error` whose key is written with escapes is an error."""
     ticket = plugin.call()
     sequence = plugin.request(ticket)["sequence"]
@@ -287,7 +288,7 @@ def test_escaped_error_key(plugin: Any) -> None:
         "error": '{"sequence":%d,"error":"wrong","error":null,"reply":["right"]}',
     },
 )
-def test_duplicate_keys(plugin: Any, each: str) -> None:
+def test_duplicate_keys(plugin: PluginSession, each: str) -> None:
     """Of a key that stands twice in a reply the last one counts."""
     ticket = plugin.call()
     plugin.send((each % plugin.request(ticket)["sequence"]).encode() + b"\n")
@@ -296,7 +297,7 @@ def test_duplicate_keys(plugin: Any, each: str) -> None:
 
 
 @case("FRM-11")
-def test_non_ascii(plugin: Any) -> None:
+def test_non_ascii(plugin: PluginSession) -> None:
     """Non-ASCII text means the same as UTF-8 and as escapes, surrogate pairs included, in values, keys and errors."""
     problems = Problems()
     for text in ("é", "ÿĀ", "߿ࠀ", "日本語", "\ud7ff\ue000\ufffd", "😀", "\U00010000\U0010ffff", "a😀é日z"):
@@ -323,7 +324,7 @@ def test_non_ascii(plugin: Any) -> None:
 
 
 @case("FRM-12")
-def test_line_feed_after_each(plugin: Any) -> None:
+def test_line_feed_after_each(plugin: PluginSession) -> None:
     """Each message of the plugin ends with one line feed."""
     for op in ("call", "hasNamespace", "call"):
         ticket = plugin.call(1) if op == "call" else plugin.start(op, namespace="n")

@@ -7,6 +7,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.drive.control import Ticket, Written
+from conformance.drive.plugin import PluginSession
 from conformance.drive.problems import Problems
 from conformance.oracle import strict
 from conformance.oracle.values import difference
@@ -37,7 +38,7 @@ def same(meant: str, came: Any, what: str) -> None:
 
 
 @case("LIM-01")
-def test_large_argument(plugin: Any) -> None:
+def test_large_argument(plugin: PluginSession) -> None:
     """A request of 64 MiB arrives unchanged."""
     plugin.timeout *= 6
     text = counted(int(64 * MEBIBYTE * plugin.scale))
@@ -50,7 +51,7 @@ def test_large_argument(plugin: Any) -> None:
 
 
 @case("LIM-01")
-def test_large_result(plugin: Any) -> None:
+def test_large_result(plugin: PluginSession) -> None:
     """A reply of 64 MiB is taken unchanged."""
     plugin.timeout *= 6
     text = counted(int(64 * MEBIBYTE * plugin.scale))
@@ -63,7 +64,7 @@ def test_large_result(plugin: Any) -> None:
     plugin.assert_alive()
 
 
-def time_of_result(plugin: Any, value: bytes) -> float:
+def time_of_result(plugin: PluginSession, value: bytes) -> float:
     """CPU seconds from the first byte of a reply to the outcome; it comes in small pieces, each a read of its own."""
     ticket = plugin.call()
     message = b'{"sequence":%d,"reply":[%s]}\n' % (plugin.request(ticket)["sequence"], value)
@@ -88,7 +89,7 @@ LINEAR = 24
         "numbers": lambda size: b"[0" + b",1234567" * (size // 32) + b"]",
     },
 )
-def test_linear(plugin: Any, each: Callable[[int], bytes]) -> None:
+def test_linear(plugin: PluginSession, each: Callable[[int], bytes]) -> None:
     """A reply of eight times the size takes about eight times as much CPU time, not sixty-four, where it takes any."""
     plugin.timeout *= 6
     size = int(4 * MEBIBYTE * plugin.scale)
@@ -121,7 +122,7 @@ def nested(depth: int) -> dict[str, str]:
     }
 
 
-def pass_nested(plugin: Any, depth: int) -> None:
+def pass_nested(plugin: PluginSession, depth: int) -> None:
     """Values of a depth must pass unchanged, as arguments and as results."""
     problems = Problems()
     for of in ("any", "raw"):
@@ -153,13 +154,13 @@ def pass_nested(plugin: Any, depth: int) -> None:
 
 
 @case("LIM-03")
-def test_depth_128(plugin: Any) -> None:
+def test_depth_128(plugin: PluginSession) -> None:
     """Values with 128 levels pass unchanged."""
     pass_nested(plugin, 128)
 
 
 @case("LIM-04")
-def test_depth_450(plugin: Any) -> None:
+def test_depth_450(plugin: PluginSession) -> None:
     """Values with 450 levels pass unchanged."""
     pass_nested(plugin, 450)
 
@@ -167,7 +168,7 @@ def test_depth_450(plugin: Any) -> None:
 DEEP = 100_000
 
 
-def deep_outcome(plugin: Any, ticket: Ticket, opening: bytes) -> None:
+def deep_outcome(plugin: PluginSession, ticket: Ticket, opening: bytes) -> None:
     """The outcome of a call with a very deep result: an error, or the whole value."""
     result = plugin.outcome(ticket, why=f"a value of {DEEP} levels")
     if result.kind == "ok" and result.line.count(opening) < DEEP:
@@ -179,7 +180,7 @@ def deep_outcome(plugin: Any, ticket: Ticket, opening: bytes) -> None:
 
 
 @case("LIM-05", each={"arrays": (b"[", b"]"), "objects": (b'{"a":', b"0" + b"}")})
-def test_very_deep_result(plugin: Any, each: tuple[bytes, bytes]) -> None:
+def test_very_deep_result(plugin: PluginSession, each: tuple[bytes, bytes]) -> None:
     """A result of 100,000 levels is an error, or passes whole; the plugin neither hangs nor crashes."""
     opening, closing = each
     plugin.assert_alive()
@@ -196,7 +197,7 @@ def test_very_deep_result(plugin: Any, each: tuple[bytes, bytes]) -> None:
 
 
 @case("LIM-05")
-def test_very_deep_unknown_key(plugin: Any) -> None:
+def test_very_deep_unknown_key(plugin: PluginSession) -> None:
     """A reply with 100,000 levels under a key that nobody knows is taken without them, or is an error."""
     plugin.assert_alive()
     ticket = plugin.call()
@@ -209,7 +210,7 @@ def test_very_deep_unknown_key(plugin: Any) -> None:
 
 
 @case("LIM-05")
-def test_very_deep_and_never_closed(plugin: Any) -> None:
+def test_very_deep_and_never_closed(plugin: PluginSession) -> None:
     """100,000 brackets that are never closed, and end of file behind them, are an error."""
     plugin.assert_alive()
     ticket = plugin.call()
@@ -221,7 +222,7 @@ def test_very_deep_and_never_closed(plugin: Any) -> None:
 
 
 @case("LIM-05")
-def test_very_deep_argument(plugin: Any) -> None:
+def test_very_deep_argument(plugin: PluginSession) -> None:
     """An argument of 100,000 levels is an error of the call, or passes whole; the plugin neither hangs nor crashes."""
     plugin.assert_alive()
     ticket = plugin.call(Written("[" * DEEP + "]" * DEEP), results=())

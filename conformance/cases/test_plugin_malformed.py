@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from conformance.case import case
+from conformance.drive.plugin import PluginSession
 from conformance.oracle import strict
 from conformance.outcomes import Failure
 
@@ -86,7 +85,7 @@ def fill(template: bytes, sequence: int) -> bytes:
     return template
 
 
-def is_over(plugin: Any, why: str) -> None:
+def is_over(plugin: PluginSession, why: str) -> None:
     """Later calls and lookups must fail as well, each at once."""
     plugin.failed(plugin.call(name="later"), why=f"a call after {why}")
     plugin.failed(plugin.start("hasNamespace", namespace="later"), why=f"a lookup after {why}")
@@ -94,7 +93,7 @@ def is_over(plugin: Any, why: str) -> None:
 
 
 @case("MAL-01", each=MALFORMED)
-def test_pending_call(plugin: Any, each: bytes) -> None:
+def test_pending_call(plugin: PluginSession, each: bytes) -> None:
     """A malformed reply makes the pending call and all later ones fail."""
     plugin.assert_alive()
     ticket = plugin.call()
@@ -105,7 +104,7 @@ def test_pending_call(plugin: Any, each: bytes) -> None:
 
 
 @case("MAL-01", each=LOOKUPS)
-def test_pending_lookup(plugin: Any, each: tuple[str, bytes]) -> None:
+def test_pending_lookup(plugin: PluginSession, each: tuple[str, bytes]) -> None:
     """A malformed reply to a lookup makes it and everything later fail."""
     op, template = each
     plugin.assert_alive()
@@ -117,7 +116,7 @@ def test_pending_lookup(plugin: Any, each: tuple[str, bytes]) -> None:
 
 
 @case("MAL-01", types=("raw",))
-def test_inside_raw(plugin: Any) -> None:
+def test_inside_raw(plugin: PluginSession) -> None:
     """A malformed value never passes as a raw result."""
     plugin.assert_alive()
     ticket = plugin.call(results=("raw",))
@@ -127,7 +126,7 @@ def test_inside_raw(plugin: Any) -> None:
 
 
 @case("MAL-01", features=("concurrent",))
-def test_every_pending_call(plugin: Any) -> None:
+def test_every_pending_call(plugin: PluginSession) -> None:
     """A malformed message makes every pending call and lookup fail."""
     plugin.assert_alive()
     tickets = [plugin.call(name=f"s{number}", background=True) for number in range(8)]
@@ -140,7 +139,7 @@ def test_every_pending_call(plugin: Any) -> None:
 
 
 @case("MAL-01")
-def test_nothing_pending(plugin: Any) -> None:
+def test_nothing_pending(plugin: PluginSession) -> None:
     """A malformed message that comes while no call is pending makes all later calls fail."""
     plugin.assert_alive()
     plugin.send(b"{bad}\n")
@@ -148,14 +147,14 @@ def test_nothing_pending(plugin: Any) -> None:
 
 
 @case("MAL-01")
-def test_first_message(plugin: Any) -> None:
+def test_first_message(plugin: PluginSession) -> None:
     """A malformed message that comes before anything else makes all calls fail."""
     plugin.send(b"{bad}\n")
     is_over(plugin, "a malformed first message")
 
 
 @case("MAL-01")
-def test_well_formed_afterwards(plugin: Any) -> None:
+def test_well_formed_afterwards(plugin: PluginSession) -> None:
     """After a malformed message a well-formed reply to the same call is no success any more."""
     plugin.assert_alive()
     ticket = plugin.call()
@@ -166,7 +165,7 @@ def test_well_formed_afterwards(plugin: Any) -> None:
 
 
 @case("MAL-01")
-def test_process_lives(plugin: Any) -> None:
+def test_process_lives(plugin: PluginSession) -> None:
     """The plugin's process outlives a malformed reply and ends in its own way."""
     plugin.assert_alive()
     ticket = plugin.call()
@@ -184,7 +183,7 @@ def test_process_lives(plugin: Any) -> None:
         for name in ("bad-token", "top-level-array", "stray-closing-brace", "sequence-string", "error-number", "nan")
     },
 )
-def test_host_sees_end(plugin: Any, each: bytes) -> None:
+def test_host_sees_end(plugin: PluginSession, each: bytes) -> None:
     """After a malformed reply to a pending call the host sees end of file, with the plugin still alive."""
     plugin.assert_alive()
     ticket = plugin.call()
@@ -195,7 +194,7 @@ def test_host_sees_end(plugin: Any, each: bytes) -> None:
 
 
 @case("MAL-05")
-def test_good_before_bad(plugin: Any) -> None:
+def test_good_before_bad(plugin: PluginSession) -> None:
     """A complete reply still reaches its caller when a malformed message follows in the same write."""
     plugin.assert_alive()
     ticket = plugin.call()
@@ -204,7 +203,7 @@ def test_good_before_bad(plugin: Any) -> None:
 
 
 @case("MAL-05", features=("concurrent",))
-def test_several_good_before_bad(plugin: Any) -> None:
+def test_several_good_before_bad(plugin: PluginSession) -> None:
     """Of several calls those whose replies came before the malformed message succeed, and the others fail."""
     plugin.assert_alive()
     tickets = [plugin.call(name=f"s{number}", background=True) for number in range(6)]
@@ -219,7 +218,7 @@ def test_several_good_before_bad(plugin: Any) -> None:
 
 
 @case("MAL-05")
-def test_good_error_before_bad(plugin: Any) -> None:
+def test_good_error_before_bad(plugin: PluginSession) -> None:
     """A complete reply with an error before a malformed message is reported with its own text."""
     plugin.assert_alive()
     ticket = plugin.call()

@@ -8,13 +8,14 @@ from typing import Any
 
 from conformance.case import case
 from conformance.drive.control import Written
+from conformance.drive.plugin import PluginSession
 from conformance.drive.problems import Problems
 from conformance.oracle import strict
 from conformance.oracle.values import INTEGER_RANGES, Type, difference, type_name
 from conformance.outcomes import Failure, Unsupported
 
 
-def refused_locally(plugin: Any, of: Type, value: Any) -> None:
+def refused_locally(plugin: PluginSession, of: Type, value: Any) -> None:
     """The call must fail without a request on the connection."""
     ticket = plugin.call(value, params=(of,), results=())
     plugin.wait(lambda: bool(plugin.wire.frames) or plugin.arrived(ticket), "the failure of the call")
@@ -27,7 +28,7 @@ def refused_locally(plugin: Any, of: Type, value: Any) -> None:
     plugin.quiet(0.002)
 
 
-def refuse_locally(plugin: Any, rows: Iterable[tuple[Type, Any]]) -> None:
+def refuse_locally(plugin: PluginSession, rows: Iterable[tuple[Type, Any]]) -> None:
     """All of these arguments must be refused, except those that the testee's language rules out before."""
     plugin.assert_alive()
     problems, ruled_out, asked = Problems(), "", 0
@@ -47,7 +48,7 @@ def refuse_locally(plugin: Any, rows: Iterable[tuple[Type, Any]]) -> None:
 
 
 @case("TYP-06", types=("int64",))
-def test_integers_out_of_range(plugin: Any) -> None:
+def test_integers_out_of_range(plugin: PluginSession) -> None:
     """An argument out of the range of its integer type makes the call fail, and nothing is sent."""
     refuse_locally(
         plugin,
@@ -60,7 +61,7 @@ def test_integers_out_of_range(plugin: Any) -> None:
 
 
 @case("TYP-06", types=("int64",))
-def test_other_types(plugin: Any) -> None:
+def test_other_types(plugin: PluginSession) -> None:
     """An argument of another type than the parameter makes the call fail, and nothing is sent."""
     refuse_locally(
         plugin,
@@ -93,7 +94,7 @@ def test_other_types(plugin: Any) -> None:
 
 
 @case("TYP-06", types=("float64",))
-def test_infinities(plugin: Any) -> None:
+def test_infinities(plugin: PluginSession) -> None:
     """An infinite float makes the call fail, and nothing is sent: JSON has no such number."""
     infinite = Written("1e999"), Written("-1e999")
     refuse_locally(
@@ -173,7 +174,7 @@ def test_no_unicode_in_errors(start_plugin: Callable[[], Any]) -> None:
 
 
 @case("TYP-14")
-def test_surrogates_in_arguments(plugin: Any) -> None:
+def test_surrogates_in_arguments(plugin: PluginSession) -> None:
     """A lone surrogate in an argument is kept as an escape, replaced, or an error of the call; what is sent is JSON."""
     plugin.assert_alive()
     of: Type = plugin.text
@@ -181,8 +182,7 @@ def test_surrogates_in_arguments(plugin: Any) -> None:
     for what, written in SURROGATES:
         with problems.of(what):
             ticket = plugin.call(Written(written.decode()), params=(of,), results=())
-            plugin.wait(lambda t=ticket: bool(plugin.wire.frames) or plugin.arrived(t), "a request, or the failure")
-            if not plugin.wire.frames:
+            if not plugin.sends(ticket):
                 plugin.failed(ticket, why=what, or_panic=True)
                 continue
             request = plugin.request(ticket)  # judged strictly: an encoded surrogate would be no UTF-8
@@ -208,7 +208,7 @@ LIKE_MESSAGES: tuple[Any, ...] = (
 
 
 @case("TYP-15")
-def test_like_messages(plugin: Any) -> None:
+def test_like_messages(plugin: PluginSession) -> None:
     """Values whose keys are those of a message are values like any other, both ways, and beside an error."""
     problems = Problems()
     for value in LIKE_MESSAGES:
@@ -232,7 +232,7 @@ def test_like_messages(plugin: Any) -> None:
 
 
 @case("TYP-15", types=("string",))
-def test_typed_like_messages(plugin: Any) -> None:
+def test_typed_like_messages(plugin: PluginSession) -> None:
     """A typed map whose keys are those of a message is a map like any other, both ways."""
     value = {"sequence": "1", "error": "no", "type": "call", "reply": "", "ok": "true", "services": "a", "args": "[]"}
     of: Type = {"map": "string"}

@@ -8,17 +8,18 @@ import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from conformance.case import case
 from conformance.drive import endpoints
 from conformance.drive.control import Ticket
 from conformance.drive.endpoints.sockets import NOBODY
+from conformance.drive.plugin import PluginSession
 from conformance.drive.transports import BINDS
 from conformance.outcomes import Failure, NotRun
+from conformance.settings import Subject
 
-Start = Callable[..., Any]
+Start = Callable[..., PluginSession]
 MEBIBYTE = 1 << 20
 SLACK = 4  # descriptors that a runtime may open for itself, once and whenever it likes
 BUSY = 0.05  # seconds of half a second: who looks all the time gets more, even of a busy machine
@@ -31,14 +32,14 @@ def text_of(size: float) -> str:
     return "".join(f"{number:07d}é" for number in range(int(size) // 9 + 1))
 
 
-def interrupt(plugin: Any, signals: tuple[str, ...]) -> None:
+def interrupt(plugin: PluginSession, signals: tuple[str, ...]) -> None:
     """Send signals to the plugin, with a moment after each."""
     for name in signals:
         plugin.child.send_signal(name)
         plugin.stays(lambda: True, 0.005)
 
 
-def is_request_of(plugin: Any, ticket: Ticket, text: str) -> None:
+def is_request_of(plugin: PluginSession, ticket: Ticket, text: str) -> None:
     """The request of a call with a large text must have come whole; it is answered."""
     request = plugin.serve(ticket, "read")
     if request.get("args") != [text]:
@@ -47,7 +48,7 @@ def is_request_of(plugin: Any, ticket: Ticket, text: str) -> None:
 
 
 @case("OPN-01", each=INTERRUPTIONS)
-def test_interrupted_while_writing(plugin: Any, each: tuple[str, ...]) -> None:
+def test_interrupted_while_writing(plugin: PluginSession, each: tuple[str, ...]) -> None:
     """Signals before, and all through, the reading of a large request change nothing in it."""
     text = text_of(2 * MEBIBYTE * plugin.scale)
     plugin.assert_alive()
@@ -59,7 +60,7 @@ def test_interrupted_while_writing(plugin: Any, each: tuple[str, ...]) -> None:
     for step in range(1, 20):
         enough = plugin.wire.received + len(text.encode()) // 20
         plugin.wire.hold(False)
-        plugin.wait(lambda enough=enough: plugin.wire.received >= enough or bool(plugin.wire.frames), f"part {step}")
+        plugin.wait_for_bytes(enough, f"part {step}")
         plugin.wire.hold(True)
         interrupt(plugin, each)
     plugin.wire.hold(False)
@@ -68,7 +69,7 @@ def test_interrupted_while_writing(plugin: Any, each: tuple[str, ...]) -> None:
 
 
 @case("OPN-01", each=INTERRUPTIONS)
-def test_interrupted_while_reading(plugin: Any, each: tuple[str, ...]) -> None:
+def test_interrupted_while_reading(plugin: PluginSession, each: tuple[str, ...]) -> None:
     """Signals while the plugin waits for a large reply, and between its parts, change nothing in it."""
     text = text_of(MEBIBYTE * plugin.scale)
     plugin.assert_alive()
@@ -83,35 +84,21 @@ def test_interrupted_while_reading(plugin: Any, each: tuple[str, ...]) -> None:
     plugin.assert_alive()
 
 
-def slow_reads(plugin: Any, times: int) -> None:
-    """Read a few kilobytes so many times, with a moment after each to fill what became free; then the rest."""
-    plugin.wire.slow_reads(4093)
-    for number in range(times):
-        if plugin.wire.frames:
-            break
-        before = plugin.wire.received
-        plugin.wire.hold(False)
-        plugin.wait(lambda before=before: plugin.wire.received > before, f"slow read {number}")
-        plugin.wire.hold(True)
-        plugin.stays(lambda: True, 0.002)
-    plugin.wire.hold(False)
-
-
 @case("OPN-30")
-def test_sipped(plugin: Any) -> None:
+def test_sipped(plugin: PluginSession) -> None:
     """A request of several times what the connection holds, read by a few kilobytes, arrives whole."""
     text = text_of(4 * MEBIBYTE * plugin.scale)
     plugin.assert_alive()
     plugin.wire.hold(True)
     ticket = plugin.call(text)
     plugin.being_written(ticket)
-    slow_reads(plugin, 40)
+    plugin.read_slowly(40)
     is_request_of(plugin, ticket, text)
     plugin.assert_alive()
 
 
 @case("OPN-02")
-def test_nobody_reads(plugin: Any) -> None:
+def test_nobody_reads(plugin: PluginSession) -> None:
     """The plugin is stopped, the suite does not read, both directions are full; then both go on."""
     text = text_of(4 * MEBIBYTE * plugin.scale)
     plugin.assert_alive()
@@ -129,7 +116,7 @@ def test_nobody_reads(plugin: Any) -> None:
 
 
 @case("OPN-03")
-def test_closed_with_request_unread(plugin: Any) -> None:
+def test_closed_with_request_unread(plugin: PluginSession) -> None:
     """The host is gone without having read the request: the call fails, and so do later ones; the process lives."""
     plugin.assert_alive()
     plugin.wire.hold(True)
@@ -143,7 +130,7 @@ def test_closed_with_request_unread(plugin: Any) -> None:
 
 
 @case("OPN-04", on=BUT_FIFO)
-def test_gone_before_first_byte(plugin: Any) -> None:
+def test_gone_before_first_byte(plugin: PluginSession) -> None:
     """The host is gone before anything was said: all calls fail, none hangs, and the process exits in its own way."""
     plugin.wire.close()
     for number in range(2):
@@ -189,7 +176,7 @@ def test_late_with_replies(start_plugin: Start) -> None:
     plugin.assert_alive()
 
 
-def opened_for_writing(plugin: Any, path: str) -> int:
+def opened_for_writing(plugin: PluginSession, path: str) -> int:
     """Open a named pipe as soon as the plugin has opened it to read."""
     found: list[int] = []
 
@@ -237,7 +224,7 @@ def test_order_of_opening(start_plugin: Start, each: tuple[int, int]) -> None:
 
 
 @case("OPN-08", on=("pty",))
-def test_controlling_terminal(plugin: Any) -> None:
+def test_controlling_terminal(plugin: PluginSession) -> None:
     """The terminal is not the plugin's controlling one, and its hang-up does not kill the process."""
     plugin.assert_alive()
     if plugin.child.has_terminal():
@@ -251,7 +238,7 @@ def test_controlling_terminal(plugin: Any) -> None:
     plugin.finish()
 
 
-def more_descriptors(plugin: Any, before: list[str], what: str) -> None:
+def more_descriptors(plugin: PluginSession, before: list[str], what: str) -> None:
     """Raises Failure where the process has many more descriptors than before."""
     now = plugin.child.descriptors()
     if len(now) > len(before) + SLACK:
@@ -267,7 +254,7 @@ def more_descriptors(plugin: Any, before: list[str], what: str) -> None:
 
 
 @case("OPN-09")
-def test_calls_leave_no_descriptors(plugin: Any) -> None:
+def test_calls_leave_no_descriptors(plugin: PluginSession) -> None:
     """After fifty more calls and lookups the process has as many descriptors as before them."""
     for _ in range(3):
         plugin.assert_alive()
@@ -299,7 +286,7 @@ def test_failed_attempts_leave_no_descriptors(start_plugin: Start, each: tuple[s
 
 
 @case("OPN-10", needs=("halves",))
-def test_closes_at_the_end(plugin: Any) -> None:
+def test_closes_at_the_end(plugin: PluginSession) -> None:
     """When the host has closed its writing direction, the plugin closes its own ends as well, all copies of them."""
     plugin.assert_alive()
     plugin.wire.close(read=False)
@@ -308,7 +295,7 @@ def test_closes_at_the_end(plugin: Any) -> None:
 
 
 @case("OPN-10")
-def test_closes_what_it_reads_from(plugin: Any) -> None:
+def test_closes_what_it_reads_from(plugin: PluginSession) -> None:
     """When the plugin ends the connection, at a malformed reply, the host cannot write to it any more either."""
     plugin.assert_alive()
     ticket = plugin.call()
@@ -358,7 +345,7 @@ def test_nonce_at_ipv6(start_plugin: Start) -> None:
     start_plugin(endpoint=endpoints.tcp_ipv6).assert_alive()
 
 
-def is_refused(plugin: Any, why: str) -> str:
+def is_refused(plugin: PluginSession, why: str) -> str:
     """The first call must fail, and nothing may have been said at the place that the URL names."""
     ticket = plugin.call()
     plugin.wait(lambda: plugin.wire.attached or plugin.arrived(ticket), "the failure of the call")
@@ -431,7 +418,7 @@ FOREIGN: dict[str, Callable[[int], endpoints.Listening]] = {
 
 
 @case("OPN-23", on=("unix", "unix-abstract"))
-def test_foreign_listener(start_plugin: Start, subject: Any) -> None:
+def test_foreign_listener(start_plugin: Start, subject: Subject) -> None:
     """Somebody else, who is not root, listens where the host should: the call fails, and no request is sent."""
     endpoint = FOREIGN[subject.scheme](NOBODY)
     is_refused(start_plugin(endpoint=lambda: endpoint), "another user listens at the socket")
@@ -441,14 +428,14 @@ NAMES = {"space": ("a b",), "percent sequence": ("100%20",), "non-ascii": ("é�
 
 
 @case("OPN-25", on=("unix", "unix-abstract"), each=NAMES)
-def test_name(start_plugin: Start, subject: Any, each: tuple[str]) -> None:
+def test_name(start_plugin: Start, subject: Subject, each: tuple[str]) -> None:
     """The socket is found by any name."""
     endpoint = endpoints.unix if subject.scheme == "unix" else endpoints.unix_abstract
     start_plugin(endpoint=lambda: endpoint(each[0])).assert_alive()
 
 
 @case("OPN-24", each={"between calls": (False,), "while a call is pending": (True,)})
-def test_idle(plugin: Any, each: tuple[bool]) -> None:
+def test_idle(plugin: PluginSession, each: tuple[bool]) -> None:
     """A plugin that waits, for its next call or for a reply, uses no processor time."""
     plugin.assert_alive()
     ticket = plugin.call() if each[0] else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import case
+from conformance.drive.plugin import PluginSession
 from conformance.drive.problems import Problems
 from conformance.oracle import strict
 from conformance.outcomes import Failure
@@ -18,7 +19,7 @@ def message(sequence: int, **keys: Any) -> bytes:
 
 
 @case("REP-01", features=("concurrent",), each={"reversed": (4, 3, 2, 1, 0), "mixed": (2, 4, 0, 3, 1)})
-def test_out_of_order(plugin: Any, each: tuple[int, ...]) -> None:
+def test_out_of_order(plugin: PluginSession, each: tuple[int, ...]) -> None:
     """Replies that come in another order than the requests each reach their own call."""
     tickets = [plugin.call(name=f"s{number}", background=True) for number in range(5)]
     requests = plugin.requests(tickets)
@@ -28,7 +29,7 @@ def test_out_of_order(plugin: Any, each: tuple[int, ...]) -> None:
 
 
 @case("REP-01", features=("concurrent",))
-def test_lookups_out_of_order(plugin: Any) -> None:
+def test_lookups_out_of_order(plugin: PluginSession) -> None:
     """Replies to calls and lookups that are outstanding together each reach their own operation."""
     asked = [
         (plugin.start("hasNamespace", namespace="a", background=True), {"ok": True}, True),
@@ -44,7 +45,7 @@ def test_lookups_out_of_order(plugin: Any) -> None:
 
 
 @case("REP-01", features=("concurrent",))
-def test_answered_and_unanswered(plugin: Any) -> None:
+def test_answered_and_unanswered(plugin: PluginSession) -> None:
     """A call that the host never answers holds up no other call."""
     plugin.requests([plugin.call(name="unanswered", background=True)])
     for number in range(3):
@@ -66,7 +67,7 @@ UNKNOWN: dict[str, tuple[int, dict[str, Any]]] = {
 
 
 @case("REP-02")
-def test_unknown_sequence(plugin: Any) -> None:
+def test_unknown_sequence(plugin: PluginSession) -> None:
     """A reply with a sequence that nobody waits for changes nothing, before or after the awaited one."""
     problems = Problems()
     for what, (off, keys) in UNKNOWN.items():
@@ -82,7 +83,7 @@ def test_unknown_sequence(plugin: Any) -> None:
 
 
 @case("REP-02")
-def test_unknown_before_first(plugin: Any) -> None:
+def test_unknown_before_first(plugin: PluginSession) -> None:
     """Replies that come before any request was made are ignored."""
     plugin.send(message(TOP, reply=["wrong"]) + message(TOP - 1, error="wrong"))
     plugin.assert_alive()
@@ -90,7 +91,7 @@ def test_unknown_before_first(plugin: Any) -> None:
 
 
 @case("REP-02")
-def test_many_unknown(plugin: Any) -> None:
+def test_many_unknown(plugin: PluginSession) -> None:
     """Thousands of replies that nobody waits for change nothing."""
     ticket = plugin.call()
     sequence = plugin.request(ticket)["sequence"]
@@ -101,7 +102,7 @@ def test_many_unknown(plugin: Any) -> None:
 
 
 @case("REP-03")
-def test_second_reply(plugin: Any) -> None:
+def test_second_reply(plugin: PluginSession) -> None:
     """A second reply to the same sequence is ignored, whatever it says, in one write with the first or after it."""
     second: tuple[dict[str, Any], ...] = ({"reply": ["right"]}, {"reply": ["wrong"]}, {"error": "wrong"}, {"reply": []})
     problems = Problems()
@@ -119,7 +120,7 @@ def test_second_reply(plugin: Any) -> None:
 
 
 @case("REP-03", features=("concurrent",))
-def test_second_reply_beside_pending(plugin: Any) -> None:
+def test_second_reply_beside_pending(plugin: PluginSession) -> None:
     """A second reply to one call never answers another that is still outstanding."""
     tickets = [plugin.call(name=name, background=True) for name in ("first", "second")]
     first, second = plugin.requests(tickets)
@@ -132,7 +133,7 @@ def test_second_reply_beside_pending(plugin: Any) -> None:
 
 
 @case("REP-04")
-def test_defaults(plugin: Any) -> None:
+def test_defaults(plugin: PluginSession) -> None:
     """Absent and null keys of a reply mean false, no services, and no error."""
     problems = Problems()
     for op, keys, meant in (
@@ -155,7 +156,7 @@ def test_defaults(plugin: Any) -> None:
 
 
 @case("REP-05")
-def test_manifests(plugin: Any) -> None:
+def test_manifests(plugin: PluginSession) -> None:
     """A manifest of every kind of JSON value is yielded as it was sent, null included."""
     problems = Problems()
     for manifest in (
@@ -182,7 +183,7 @@ def test_manifests(plugin: Any) -> None:
 
 
 @case("REP-11")
-def test_has_namespace(plugin: Any) -> None:
+def test_has_namespace(plugin: PluginSession) -> None:
     """`hasNamespace` yields `ok`, true and false."""
     for ok in (True, False, True):
         ticket = plugin.start("hasNamespace", namespace="n")
@@ -191,7 +192,7 @@ def test_has_namespace(plugin: Any) -> None:
 
 
 @case("REP-11")
-def test_list_services(plugin: Any) -> None:
+def test_list_services(plugin: PluginSession) -> None:
     """`listServices` yields the names in the order in which they came: none, one, many, any text."""
     problems = Problems()
     for names in (

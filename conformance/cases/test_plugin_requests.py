@@ -6,6 +6,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.drive.control import Ticket
+from conformance.drive.plugin import PluginSession
 from conformance.drive.problems import Problems
 from conformance.oracle.values import difference
 from conformance.outcomes import Failure
@@ -36,7 +37,7 @@ NAMES = {
 
 
 @case("REQ-01")
-def test_call(plugin: Any) -> None:
+def test_call(plugin: PluginSession) -> None:
     """A call of three arguments arrives as it was made."""
     ticket = plugin.call(1, "two", [3], namespace="some/namespace", name="service")
     request = plugin.request(ticket)
@@ -50,7 +51,7 @@ def test_call(plugin: Any) -> None:
 
 
 @case("REQ-01")
-def test_order_of_arguments(plugin: Any) -> None:
+def test_order_of_arguments(plugin: PluginSession) -> None:
     """One, two, five and twenty arguments arrive in their order, each once."""
     for count in (1, 2, 5, 20):
         args = [f"argument {number}" for number in range(count)]
@@ -62,7 +63,7 @@ def test_order_of_arguments(plugin: Any) -> None:
 
 
 @case("REQ-02", each=LOOKUPS)
-def test_lookups(plugin: Any, each: dict[str, Any]) -> None:
+def test_lookups(plugin: PluginSession, each: dict[str, Any]) -> None:
     """Each registry lookup arrives with its type and namespace."""
     op = next(name for name, answer in LOOKUPS.items() if answer is each)
     ticket = plugin.start(op, namespace="some/namespace")
@@ -75,7 +76,7 @@ def test_lookups(plugin: Any, each: dict[str, Any]) -> None:
 
 
 @case("REQ-03", features=("concurrent",))
-def test_sequences_differ(plugin: Any) -> None:
+def test_sequences_differ(plugin: PluginSession) -> None:
     """Fifty outstanding calls and lookups have fifty different sequences."""
     tickets = [plugin.call(name=f"s{number}", background=True) for number in range(47)]
     tickets += [plugin.start(op, namespace="lookup", background=True) for op in LOOKUPS]
@@ -90,7 +91,7 @@ def test_sequences_differ(plugin: Any) -> None:
 
 
 @case("REQ-03", features=("concurrent",))
-def test_sequences_differ_after_replies(plugin: Any) -> None:
+def test_sequences_differ_after_replies(plugin: PluginSession) -> None:
     """Calls that are made while others have been answered share no sequence with those that are still outstanding."""
     outstanding: list[tuple[Ticket, dict[str, Any]]] = []
     for round_ in range(4):
@@ -114,7 +115,7 @@ def test_sequences_differ_after_replies(plugin: Any) -> None:
 
 
 @case("REQ-03")
-def test_sequence_after_failure(plugin: Any) -> None:
+def test_sequence_after_failure(plugin: PluginSession) -> None:
     """The sequences of calls one after the other are uint64, also after calls that failed."""
     for number in range(6):
         ticket = plugin.call(number)
@@ -128,7 +129,7 @@ def test_sequence_after_failure(plugin: Any) -> None:
 
 
 @case("REQ-04")
-def test_no_arguments(plugin: Any) -> None:
+def test_no_arguments(plugin: PluginSession) -> None:
     """A call without arguments has an empty array for `args`, not null, and not nothing."""
     ticket = plugin.call()
     request = plugin.serve(ticket, "done")
@@ -138,7 +139,7 @@ def test_no_arguments(plugin: Any) -> None:
 
 
 @case("REQ-05")
-def test_names(plugin: Any) -> None:
+def test_names(plugin: PluginSession) -> None:
     """Namespace and name of a call arrive exactly as given, whatever text they are."""
     problems = Problems()
     for what, text in NAMES.items():
@@ -157,7 +158,7 @@ def test_names(plugin: Any) -> None:
 
 
 @case("REQ-05", each={op: (op, answer) for op, answer in LOOKUPS.items()})
-def test_namespaces_of_lookups(plugin: Any, each: tuple[str, dict[str, Any]]) -> None:
+def test_namespaces_of_lookups(plugin: PluginSession, each: tuple[str, dict[str, Any]]) -> None:
     """The namespace of a lookup arrives exactly as given, whatever text it is."""
     op, answer = each
     problems = Problems()
@@ -177,7 +178,7 @@ def _same(key: str, meant: str, came: object) -> None:
 
 
 @case("REQ-06")
-def test_one_request_each(plugin: Any) -> None:
+def test_one_request_each(plugin: PluginSession) -> None:
     """Nothing is sent before the first operation, one request for each, and nothing after its reply."""
     plugin.value(plugin.start("hosted"), True)
     plugin.quiet()
@@ -190,7 +191,7 @@ def test_one_request_each(plugin: Any) -> None:
 
 
 @case("REQ-06", each={op: (op, answer) for op, answer in LOOKUPS.items()})
-def test_asked_again(plugin: Any, each: tuple[str, dict[str, Any]]) -> None:
+def test_asked_again(plugin: PluginSession, each: tuple[str, dict[str, Any]]) -> None:
     """A lookup that is made a second time is sent a second time: what a host says may change."""
     op, answer = each
     changed: dict[str, Any] = CHANGED[op]

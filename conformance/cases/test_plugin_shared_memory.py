@@ -6,14 +6,14 @@ import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from conformance.case import case
 from conformance.drive import endpoints
+from conformance.drive.plugin import PluginSession
 from conformance.drive.rings import BELLS, CONSUMER_WAITS, DATA, HEAD, PRODUCER_WAITS, TAIL
 from conformance.outcomes import Failure, NotRun
 
-Start = Callable[..., Any]
+Start = Callable[..., PluginSession]
 SHM = ("shm",)
 CAPACITY = 4096
 
@@ -114,13 +114,13 @@ def test_spoiled(start_plugin: Start, each: Callable[[Path], None]) -> None:
 
 
 @case("OPN-28", on=SHM)
-def test_names_are_removed(plugin: Any) -> None:
+def test_names_are_removed(plugin: PluginSession) -> None:
     """When the plugin has made its first call, neither the memory file nor a bell has a name any more."""
     plugin.assert_alive()
-    path = plugin.endpoint.path
-    left = [name for name in (path, *(f"{path}.{bell}" for bell in BELLS)) if os.path.lexists(name)]
+    path = plugin.shared.path
+    left = [name for name in (str(path), *(f"{path}.{bell}" for bell in BELLS)) if os.path.lexists(name)]
     if left:
-        raise Failure("the plugin has not taken the connection", expected="no names", seen=", ".join(map(str, left)))
+        raise Failure("the plugin has not taken the connection", expected="no names", seen=", ".join(left))
 
 
 @case("OPN-28", on=SHM)
@@ -144,7 +144,7 @@ def test_impossible_replies(start_plugin: Start, each: tuple[int, int]) -> None:
     plugin.assert_alive()
     ticket = plugin.call()
     plugin.request(ticket)
-    plugin.endpoint.bridge.corrupt("replies", which, HEAD, by)
+    plugin.shared.bridge.corrupt("replies", which, HEAD, by)
     plugin.failed(ticket, why="the counters of the ring cannot be true")
     plugin.failed(plugin.call(), why="a call after the counters of a ring could not be true")
     plugin.finish()
@@ -156,14 +156,14 @@ def test_impossible_requests(start_plugin: Start, each: tuple[int, int]) -> None
     which, by = each
     plugin = start_plugin(endpoint=lambda: endpoints.shm(CAPACITY, CAPACITY))
     plugin.assert_alive()
-    plugin.endpoint.bridge.corrupt("requests", which, TAIL, by)
+    plugin.shared.bridge.corrupt("requests", which, TAIL, by)
     plugin.failed(plugin.call("x" * 3 * CAPACITY), why="the counters of the ring cannot be true")
     plugin.failed(plugin.call(), why="a call after the counters of a ring could not be true")
     plugin.finish()
 
 
 @case("OPN-29", on=SHM)
-def test_woken_for_bytes(plugin: Any) -> None:
+def test_woken_for_bytes(plugin: PluginSession) -> None:
     """Replies that come when the plugin sleeps, or is about to, wake it; its requests wake the host."""
     for milliseconds in (100, 100, 30, 10, 3, *(0, 1, 2) * 20):
         ticket = plugin.call(milliseconds)
@@ -192,11 +192,11 @@ def test_woken_for_room(start_plugin: Start, each: tuple[int, int]) -> None:
 
 
 @case("OPN-24", on=SHM)
-def test_sleeps(plugin: Any) -> None:
+def test_sleeps(plugin: PluginSession) -> None:
     """A plugin that waits for a reply says so in the memory: it looks no more, and waits for its bell."""
     plugin.assert_alive()
     plugin.request(plugin.call())
-    memory = plugin.endpoint.bridge.memory
+    memory = plugin.shared.bridge.memory
     waits, room = memory.word("replies", CONSUMER_WAITS), memory.word("requests", PRODUCER_WAITS)
     if not plugin.look_for(lambda: bool(memory.words[waits]), 1.0):
         raise Failure("the plugin never goes to sleep", expected="its word for waiting to be 1", seen="0 for a second")

@@ -7,6 +7,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.drive.control import Ticket, Written
+from conformance.drive.plugin import PluginSession
 from conformance.drive.problems import Problems
 from conformance.oracle import strict
 from conformance.oracle.strict import Lexeme
@@ -14,7 +15,7 @@ from conformance.oracle.values import INTEGER_RANGES, Type, difference, same_wri
 from conformance.outcomes import Failure, Unsupported
 
 
-def carry(plugin: Any, of: Type, value: Any) -> None:
+def carry(plugin: PluginSession, of: Type, value: Any) -> None:
     """A value must arrive on the wire as it was given, and come back from there as it was sent."""
     ticket = plugin.call(value, params=(of,), results=(of,))
     request = plugin.request(ticket)
@@ -27,7 +28,7 @@ def carry(plugin: Any, of: Type, value: Any) -> None:
     plugin.ok(ticket, value)
 
 
-def take(plugin: Any, of: Type, written: str, value: Any) -> None:
+def take(plugin: PluginSession, of: Type, written: str, value: Any) -> None:
     """A result written like this must come out as this value."""
     ticket = plugin.call(results=(of,))
     sequence = plugin.request(ticket)["sequence"]
@@ -35,7 +36,7 @@ def take(plugin: Any, of: Type, written: str, value: Any) -> None:
     plugin.ok(ticket, value)
 
 
-def refuse(plugin: Any, of: Type, written: str) -> None:
+def refuse(plugin: PluginSession, of: Type, written: str) -> None:
     """A result written like this must be an error of the call."""
     ticket = plugin.call(results=(of,))
     sequence = plugin.request(ticket)["sequence"]
@@ -43,7 +44,7 @@ def refuse(plugin: Any, of: Type, written: str) -> None:
     plugin.failed(ticket, why=f"the result {written:.60} for {type_name(of)}")
 
 
-def all_of(plugin: Any, rows: dict[str, tuple[Any, ...]], nested: bool = False) -> None:
+def all_of(plugin: PluginSession, rows: dict[str, tuple[Any, ...]], nested: bool = False) -> None:
     """Carry every value of every type that the testee declares; Unsupported where it declares none."""
     problems, any_of_them = Problems(), False
     for name, values in rows.items():
@@ -93,7 +94,7 @@ STRINGS = (
 
 
 @case("TYP-01")
-def test_strings(plugin: Any) -> None:
+def test_strings(plugin: PluginSession) -> None:
     """Strings of every kind arrive as sent, as arguments and as results."""
     problems, of = Problems(), plugin.text
     for text in STRINGS:
@@ -103,7 +104,7 @@ def test_strings(plugin: Any) -> None:
 
 
 @case("TYP-01")
-def test_characters(plugin: Any) -> None:
+def test_characters(plugin: PluginSession) -> None:
     """Every character of the basic plane, and a sample of the others, arrives as sent, both ways."""
     problems = Problems()
     scalars = [chr(c) for c in (*range(0xD800), *range(0xE000, 0x10000), *range(0x10000, 0x110000, 61))]
@@ -115,7 +116,7 @@ def test_characters(plugin: Any) -> None:
 
 
 @case("TYP-01")
-def test_booleans(plugin: Any) -> None:
+def test_booleans(plugin: PluginSession) -> None:
     """True and false arrive as sent, and are no numbers."""
     for value in (True, False):
         carry(plugin, "bool" if plugin.role.takes("bool") else "any", value)
@@ -132,13 +133,13 @@ for _name in ("int64", "uint64"):  # where a float64 on the way would round
 
 
 @case("TYP-02")
-def test_integers(plugin: Any) -> None:
+def test_integers(plugin: PluginSession) -> None:
     """Integers are exact up to both ends of the range of their type, alone and in a list."""
     all_of(plugin, INTEGERS, nested=True)
 
 
 @case("TYP-03")
-def test_integers_out_of_range(plugin: Any) -> None:
+def test_integers_out_of_range(plugin: PluginSession) -> None:
     """A result out of the range of its integer type is an error of the call, never wrapped."""
     problems = Problems()
     for name in _declared(plugin, *INTEGER_RANGES):
@@ -161,7 +162,7 @@ def test_integers_out_of_range(plugin: Any) -> None:
 
 
 @case("TYP-03")
-def test_fractions(plugin: Any) -> None:
+def test_fractions(plugin: PluginSession) -> None:
     """A result with a fractional part for an integer type is an error of the call, never rounded."""
     problems = Problems()
     for name in _declared(plugin, *INTEGER_RANGES):
@@ -172,7 +173,7 @@ def test_fractions(plugin: Any) -> None:
     problems.check()
 
 
-def _declared(plugin: Any, *names: str) -> list[str]:
+def _declared(plugin: PluginSession, *names: str) -> list[str]:
     found = [name for name in names if plugin.role.takes(name)]
     if not found:
         raise Unsupported(f"the testee declares none of the types {', '.join(names)}")
@@ -203,13 +204,13 @@ FLOATS32 = (
 
 
 @case("TYP-04")
-def test_floats(plugin: Any) -> None:
+def test_floats(plugin: PluginSession) -> None:
     """Floats arrive as exactly the same number; a float32 as the nearest one."""
     all_of(plugin, {"float64": FLOATS, "float32": FLOATS32}, nested=True)
 
 
 @case("TYP-04")
-def test_spellings_of_floats(plugin: Any) -> None:
+def test_spellings_of_floats(plugin: PluginSession) -> None:
     """A result for a float is taken however JSON writes it: without a fraction, with an exponent, with many digits."""
     problems = Problems()
     for name in _declared(plugin, "float64", "float32"):
@@ -224,14 +225,14 @@ def test_spellings_of_floats(plugin: Any) -> None:
 
 
 @case("TYP-04", types=("float64",))
-def test_beyond_floats(plugin: Any) -> None:
+def test_beyond_floats(plugin: PluginSession) -> None:
     """A result too large for a float64 is an error, never an infinity."""
     plugin.assert_alive()
     refuse(plugin, "float64", "1e400")
 
 
 @case("TYP-05")
-def test_negative_zero(plugin: Any) -> None:
+def test_negative_zero(plugin: PluginSession) -> None:
     """Negative zero keeps its sign as an argument and as a result."""
     problems = Problems()
     for of in ("float64", "any"):
@@ -251,7 +252,7 @@ def test_negative_zero(plugin: Any) -> None:
     problems.check()
 
 
-def _written_outcome(plugin: Any, ticket: Ticket) -> Any:
+def _written_outcome(plugin: PluginSession, ticket: Ticket) -> Any:
     return dict(strict.loads_written(plugin.outcome(ticket).line))["ok"]
 
 
@@ -265,13 +266,13 @@ BYTES = (b"", b"\0", b"a", b"ab", b"abc", b"abcd", bytes(range(256)), b"\xff" * 
 
 
 @case("TYP-07", types=("bytes",))
-def test_bytes(plugin: Any) -> None:
+def test_bytes(plugin: PluginSession) -> None:
     """Bytes of every value and length arrive as standard base64 with padding, as arguments and as results."""
     all_of(plugin, {"bytes": tuple(base64.b64encode(data).decode() for data in BYTES)}, nested=True)
 
 
 @case("TYP-07", types=("bytes",))
-def test_no_base64(plugin: Any) -> None:
+def test_no_base64(plugin: PluginSession) -> None:
     """A result for bytes that is no standard base64 with padding is an error of the call; the connection goes on."""
     problems = Problems()
     for text in ("a", "ab", "abc", "YWI", "a===", "====", "YWI=YWI=", "@@@@", "YW!I=", "-_8=", "é", "AA AA", "=YWI"):
@@ -303,7 +304,7 @@ NESTED: tuple[tuple[Type, tuple[Any, ...]], ...] = (
 
 
 @case("TYP-08", types=("int64", "string"))
-def test_lists_and_maps(plugin: Any) -> None:
+def test_lists_and_maps(plugin: PluginSession) -> None:
     """Lists and maps of every kind, nested and empty, arrive as sent."""
     problems = Problems()
     for of, values in NESTED:
@@ -315,7 +316,7 @@ def test_lists_and_maps(plugin: Any) -> None:
 
 
 @case("TYP-08")
-def test_untyped_lists_and_maps(plugin: Any) -> None:
+def test_untyped_lists_and_maps(plugin: PluginSession) -> None:
     """Lists and maps arrive as sent through an untyped signature, nested and empty."""
     problems = Problems()
     for of, values in NESTED:
@@ -326,7 +327,7 @@ def test_untyped_lists_and_maps(plugin: Any) -> None:
 
 
 @case("TYP-09", types=("int64",))
-def test_optionals(plugin: Any) -> None:
+def test_optionals(plugin: PluginSession) -> None:
     """An optional arrives as null or as its value, zero and empty values included."""
     problems = Problems()
     rows: tuple[tuple[Type, tuple[Any, ...]], ...] = (
@@ -353,7 +354,7 @@ def test_optionals(plugin: Any) -> None:
 
 
 @case("TYP-10", types=("point",))
-def test_structures(plugin: Any) -> None:
+def test_structures(plugin: PluginSession) -> None:
     """A structure arrives with all its fields, an empty label left out or not."""
     points = [
         {"x": x, "y": y} | ({"label": label} if label else {})
@@ -369,7 +370,7 @@ def test_structures(plugin: Any) -> None:
 
 
 @case("TYP-10", types=("point",))
-def test_spellings_of_structures(plugin: Any) -> None:
+def test_spellings_of_structures(plugin: PluginSession) -> None:
     """Fields of a structure come in any order, unknown ones are ignored, omitted ones are empty."""
     problems = Problems()
     for written, value in (
@@ -396,7 +397,7 @@ ANYTHING: tuple[Any, ...] = (
 
 
 @case("TYP-11", types=("any",))
-def test_any(plugin: Any) -> None:
+def test_any(plugin: PluginSession) -> None:
     """An untyped value of every kind arrives as the same JSON value; one is not true, null is not nothing."""
     all_of(plugin, {"any": ANYTHING}, nested=True)
 
@@ -405,7 +406,7 @@ LARGE = ((1 << 53) + 1, -(1 << 53) - 1, (1 << 63) - 1, -(1 << 63), (1 << 64) - 1
 
 
 @case("TYP-12", types=("any",))
-def test_large_untyped_arguments(plugin: Any) -> None:
+def test_large_untyped_arguments(plugin: PluginSession) -> None:
     """An untyped integer argument beyond 2^53 is exact on the wire."""
     problems = Problems()
     for value in LARGE:
@@ -419,7 +420,7 @@ def test_large_untyped_arguments(plugin: Any) -> None:
 
 
 @case("TYP-12", types=("any",))
-def test_large_untyped_results(plugin: Any) -> None:
+def test_large_untyped_results(plugin: PluginSession) -> None:
     """An untyped integer result beyond 2^53 is exact."""
     problems = Problems()
     for value in LARGE:
@@ -437,7 +438,7 @@ RAW = (
 
 
 @case("TYP-13", types=("raw",))
-def test_raw(plugin: Any) -> None:
+def test_raw(plugin: PluginSession) -> None:
     """A raw value passes with the digits of its numbers and the order of its keys, both ways."""
     problems = Problems()
     for text in RAW:

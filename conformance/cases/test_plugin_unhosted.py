@@ -8,9 +8,10 @@ from typing import Any
 from conformance.case import case
 from conformance.drive import endpoints
 from conformance.drive.control import Ticket
+from conformance.drive.plugin import PluginSession
 from conformance.outcomes import Failure
 
-Start = Callable[..., Any]
+Start = Callable[..., PluginSession]
 
 
 @case("UNH-01")
@@ -61,7 +62,7 @@ def test_fallback_without_host(start_plugin: Start) -> None:
         plugin.value(plugin.start("fallback", namespace="n", name="s", args=args), args[::-1])
 
 
-def request_of_stub(plugin: Any, ticket: Ticket) -> dict[str, Any]:
+def request_of_stub(plugin: PluginSession, ticket: Ticket) -> dict[str, Any]:
     """The call that a stub makes; it may ask before whether the host has the service."""
     answers: dict[str, dict[str, Any]] = {
         "hasNamespace": {"ok": True},
@@ -77,7 +78,7 @@ def request_of_stub(plugin: Any, ticket: Ticket) -> dict[str, Any]:
 
 
 @case("UNH-03", features=("fallback",))
-def test_fallback_with_host(plugin: Any) -> None:
+def test_fallback_with_host(plugin: PluginSession) -> None:
     """With a host that has the service a stub with a fallback calls it, and what the host says counts, an error too."""
     for args in ([1, 2, 3], ["a", None]):
         ticket = plugin.start("fallback", namespace="n", name="s", args=args)
@@ -95,7 +96,7 @@ def test_fallback_with_host(plugin: Any) -> None:
         raise Failure("another error than was sent", expected="from the host", seen=text)
 
 
-def _call_of_stub(plugin: Any, ticket: Any) -> dict[str, Any]:
+def _call_of_stub(plugin: PluginSession, ticket: Any) -> dict[str, Any]:
     """The call of a stub with a fallback, which may ask first whether the host has the service: it has."""
     found: dict[str, dict[str, Any]] = {
         "hasNamespace": {"ok": True},

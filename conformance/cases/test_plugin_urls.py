@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import quote
 
 from conformance.case import case
 from conformance.drive import endpoints
+from conformance.drive.plugin import PluginSession
 from conformance.outcomes import Failure
 
-Start = Callable[..., Any]
+Start = Callable[..., PluginSession]
+Broken = tuple[list[str]] | Callable[[], endpoints.Endpoint]
+"""URLs, or a connection, that cannot be opened."""
 MISSING = "file:///nonexistent/conformance/pipe"
 
 
-def converse(plugin: Any) -> None:
+def converse(plugin: PluginSession) -> None:
     """A conversation with every operation, and messages larger than the buffers of the kernel."""
     plugin.assert_alive()
     for op, answer, meant in (
@@ -97,7 +99,7 @@ def test_spelling(start_plugin: Start, each: Callable[[str], str]) -> None:
     start_plugin(endpoint=lambda: endpoints.fifo(spell=each)).assert_alive()
 
 
-def all_fail(plugin: Any, why: str) -> list[str]:
+def all_fail(plugin: PluginSession, why: str) -> list[str]:
     """Every operation must fail, the first and later ones; the process must live on and exit in its own way."""
     texts = [plugin.failed(plugin.call(), why=f"a call with {why}")]
     for op in ("hasNamespace", "getManifest", "listServices"):
@@ -135,7 +137,7 @@ def pipes_of_unknown_scheme() -> endpoints.Endpoint:
         "of-pipes": pipes_of_unknown_scheme,
     },
 )
-def test_unknown_scheme(start_plugin: Start, each: Any) -> None:
+def test_unknown_scheme(start_plugin: Start, each: Broken) -> None:
     """A scheme that nobody knows makes all calls fail, with an error that names it."""
     plugin = start_plugin(urls=each[0]) if isinstance(each, tuple) else start_plugin(endpoint=each)
     text = all_fail(plugin, "a URL of the unknown scheme bogus")[0]
@@ -155,7 +157,7 @@ def test_unknown_scheme(start_plugin: Start, each: Any) -> None:
         "closed-descriptor": (["file:///dev/fd/987", "file:///dev/fd/988"],),
     },
 )
-def test_cannot_be_opened(start_plugin: Start, each: Any) -> None:
+def test_cannot_be_opened(start_plugin: Start, each: Broken) -> None:
     """A path that cannot be opened makes all calls fail."""
     plugin = start_plugin(urls=each[0]) if isinstance(each, tuple) else start_plugin(endpoint=each)
     all_fail(plugin, "a URL that cannot be opened")

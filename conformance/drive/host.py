@@ -51,13 +51,13 @@ class HostSession(Session):
         self._replies: dict[int, list[dict[str, Any]]] = {}
         self._order: list[int] = []
         self._named: list[str] | None = None
-        self.bridge: Bridge | None = None
+        self._bridge: Bridge | None = None
         self.ends: list[list[int]] = []  # device and inode of what the plugin opened
         self.control = ControlSocket(self.pump, {"info": info or {}, "open": opens})
         try:
             executable = plugin or self.control.executable
             argv = [*testee.argv, *role.path, *(["--bind", bind] if bind else []), executable, *args]
-            self.child = Child(self.pump, argv)
+            self.started = Child(self.pump, argv)
             self.child.keep_stdout()
         except BaseException:
             self.close()
@@ -118,8 +118,15 @@ class HostSession(Session):
         finally:
             os.close(memory_fd)
         names = ("replies.filled", "requests.drained", "requests.filled", "replies.drained")
-        self.bridge = Bridge(memory, dict(zip(names, bells, strict=True)), takes="replies", gives="requests")
-        cross(self.bridge, self.wire)
+        self._bridge = Bridge(memory, dict(zip(names, bells, strict=True)), takes="replies", gives="requests")
+        cross(self._bridge, self.wire)
+
+    @property
+    def bridge(self) -> Bridge:
+        """The suite's half of a connection over shared memory; another one is an error of the case."""
+        if self._bridge is None:
+            raise HarnessError("the connection is not over shared memory")
+        return self._bridge
 
     def open(self, *, writer_first: bool = False) -> None:
         """Have a stub plugin that was started with ``opens=False`` open its URLs, and take the connection over."""
@@ -415,9 +422,9 @@ class HostSession(Session):
     def close(self) -> None:
         """Kill and reap host and stub plugin, close every descriptor."""
         super().close()
-        if self.bridge is not None:
-            self.bridge.close()
-            self.bridge = None
+        if self._bridge is not None:
+            self._bridge.close()
+            self._bridge = None
         self.control.close()
 
 

@@ -40,7 +40,7 @@ class MisuseSession(Session):
             raise HarnessError("the testee has no command for misuse")
         self.kind = kind
         self._declared = role.kinds
-        self.child = Child(self.pump, [*testee.argv, *role.path, kind])
+        self.started = Child(self.pump, [*testee.argv, *role.path, kind])
         self.child.keep_stdout()
 
     def finish(self) -> tuple[int, str, str]:

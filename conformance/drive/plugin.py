@@ -46,6 +46,13 @@ class PluginSession(Session):
             self.close()
             raise
 
+    @property
+    def shared(self) -> endpoints.Shared:
+        """The endpoint of a connection over shared memory; another one is an error of the case."""
+        if not isinstance(self.endpoint, endpoints.Shared):
+            raise HarnessError("the connection is not over shared memory")
+        return self.endpoint
+
     def _start(
         self, testee: Testee, endpoint: Callable[[], endpoints.Endpoint] | None, urls: Sequence[str] | None
     ) -> None:
@@ -61,7 +68,7 @@ class PluginSession(Session):
         self._control = self.pump.write(self._stdin)
         self._outcomes = self.pump.read(our_outcomes, self._came)
         try:
-            self.child = self._run(argv, their_input, their_output)
+            self.started = self._run(argv, their_input, their_output)
         finally:
             os.close(their_input)
             os.close(their_output)
@@ -292,11 +299,15 @@ class PluginSession(Session):
         self.serve(ticket, "yes")
         self.ok(ticket, "yes")
 
+    def sends(self, ticket: Ticket) -> bool:
+        """Wait for the request of a call, or for its outcome; return whether there is a request."""
+        self.wait(lambda: bool(self.wire.frames) or self.arrived(ticket), "a request, or the failure of the call")
+        return bool(self.wire.frames)
+
     def survives(self) -> bool:
         """Whether the connection goes on after something that may have ended it; the next call must end either way."""
         ticket = self.call("still here?", name="survives", results=["any"])
-        self.wait(lambda: bool(self.wire.frames) or self.arrived(ticket), "a request, or the failure of the call")
-        if self.wire.frames:
+        if self.sends(ticket):
             self.serve(ticket, "yes")
         if self.outcome(ticket, why="a call before it that may have ended the connection").kind == "ok":
             self.ok(ticket, "yes")

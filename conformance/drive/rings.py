@@ -153,8 +153,11 @@ class Bridge:
         return (not read or self.taking.over) and (not write or self.giving.over)
 
     def close(self) -> None:
-        """End both directions, and give everything back but the suite's own ends."""
+        """End both directions, and give everything back but the suite's own ends. Safe to call again."""
+        if self._stop < 0:
+            return
         os.close(self._stop)
+        self._stop = -1
         for half in (self.taking, self.giving):
             half.thread.join()
             half.close()

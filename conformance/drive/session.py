@@ -9,7 +9,7 @@ from collections.abc import Callable
 from conformance.drive.process import Child, describe_status
 from conformance.drive.pump import Pump
 from conformance.drive.wire import WireEnd
-from conformance.outcomes import Crash, Failure, Timeout
+from conformance.outcomes import Crash, Failure, HarnessError, Timeout
 
 
 class Session:
@@ -23,10 +23,21 @@ class Session:
         self.scale = scale
         self.pump = Pump()
         self.wire = WireEnd(self.pump)
-        self.child: Child | None = None
+        self.started: Child | None = None
         self.stacks = ""
         self.expected_end = False
         self.spent = False  # its connection has ended, rightly: another example needs another process
+
+    @property
+    def child(self) -> Child:
+        """The testee's process.
+
+        Raises:
+            HarnessError: it was not started.
+        """
+        if self.started is None:
+            raise HarnessError("the testee was not started")
+        return self.started
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -50,7 +61,7 @@ class Session:
             Failure: the testee wrote something on the connection that is no message.
         """
         limit = self.timeout if timeout is None else timeout
-        child = self.child
+        child = self.started
 
         def over() -> bool:
             ended = not may_end and child is not None and child.ended and self._drained()
@@ -89,7 +100,7 @@ class Session:
         return done()
 
     def _drained(self) -> bool:
-        return self.child is None or self.child.stderr_channel.eof
+        return self.started is None or self.started.stderr_channel.eof
 
     def send(self, data: bytes, *, wait: bool = True) -> None:
         """Write raw bytes to the testee; waits until they have left, or cannot leave any more."""
@@ -105,13 +116,29 @@ class Session:
             tries += 1
             if tries < 100:
                 os.sched_yield()
-            elif self.now() < deadline and not (self.child and self.child.ended):
+            elif self.now() < deadline and not (self.started and self.started.ended):
                 self.pump.until(lambda: False, self.now() + 0.001)
             else:
                 what = f"the reading of {len(data)} bytes"
                 self.wait(lambda: not self.wire.unread, what, timeout=0, waited=self.timeout)
         if self.wire.unread is None:
             self.pump.until(lambda: False, self.now() + 0.002)
+
+    def wait_for_bytes(self, count: int, what: str) -> None:
+        """Wait until ``count`` bytes have come since the start, or a whole message has."""
+        self.wait(lambda: self.wire.received >= count or bool(self.wire.frames), what)
+
+    def read_slowly(self, times: int) -> None:
+        """Read a few kilobytes so many times, with time after each to fill what became free; then the rest."""
+        self.wire.slow_reads(4093)
+        for number in range(times):
+            if self.wire.frames:
+                break
+            self.wire.hold(False)
+            self.wait_for_bytes(self.wire.received + 1, f"slow read {number}")
+            self.wire.hold(True)
+            self.stays(lambda: True, 0.002)
+        self.wire.hold(False)
 
     def eof(self, what: str = "end of file on the connection") -> None:
         """Wait until the testee has closed its writing end."""
@@ -138,8 +165,8 @@ class Session:
 
     def close(self) -> None:
         """Kill and reap the testee, close every descriptor."""
-        if self.child is not None:
-            self.child.kill()
+        if self.started is not None:
+            self.started.kill()
         self.pump.close()
 
 

@@ -171,3 +171,16 @@ def test_no_file_is_over_600_lines() -> None:
         if "build" not in path.parts and len(path.read_text(encoding="utf-8").splitlines()) > 600
     ]
     assert long == []
+
+
+def test_parameters_of_cases_have_types() -> None:
+    """An editor completes what a case may do, and mypy checks it: fixtures are declared by their types."""
+    untyped = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}({argument.arg})"
+        for path in sources("conformance/cases")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        for argument in node.args.args
+        if argument.annotation is None or ast.unparse(argument.annotation) == "Any"
+    ]
+    assert untyped == []

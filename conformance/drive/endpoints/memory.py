@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,7 +21,7 @@ class Shared(Endpoint):
     """A memory file with its bells; the suite is behind the bridge."""
 
     path: Path = Path()
-    bridge: Bridge | None = None
+    bridge: Bridge = field(kw_only=True)
 
     def begin(self, pump: Pump, wire: WireEnd) -> None:
         """The rings can be used before the plugin has come."""
@@ -29,15 +29,12 @@ class Shared(Endpoint):
 
     def discard(self) -> None:
         """Give everything back that the pump does not own."""
-        if self.bridge is not None:
-            self.bridge.close()
-            self.bridge = None
+        self.bridge.close()
         super().discard()
 
 
-def cross(bridge: Bridge | None, wire: WireEnd) -> None:
+def cross(bridge: Bridge, wire: WireEnd) -> None:
     """Let the wire have the suite's ends of a bridge."""
-    assert bridge is not None
 
     def report(problem: str) -> None:
         wire.broken = wire.broken or problem

@@ -121,13 +121,13 @@ class Bridge:
     def __init__(self, memory: Memory, bells: dict[str, int], *, takes: str, gives: str) -> None:
         self.memory = memory
         self.report: Callable[[str], None] = lambda problem: None
-        self.read_fd, self._to_suite = os.pipe()
-        self._from_suite, self.write_fd = os.pipe()
-        self._stopped, self._stop = os.pipe()
-        for fd in (self._to_suite, self._from_suite, *bells.values()):
+        self.read_fd, to_suite = os.pipe()
+        from_suite, self.write_fd = os.pipe()
+        self.stopped, self._stop = os.pipe()
+        for fd in (to_suite, from_suite, *bells.values()):
             os.set_blocking(fd, False)
-        self.taking = _Taking(self, takes, bells[f"{takes}.filled"], bells[f"{takes}.drained"])
-        self.giving = _Giving(self, gives, bells[f"{gives}.drained"], bells[f"{gives}.filled"])
+        self.taking = _Taking(self, takes, to_suite, bells[f"{takes}.filled"], bells[f"{takes}.drained"])
+        self.giving = _Giving(self, gives, from_suite, bells[f"{gives}.drained"], bells[f"{gives}.filled"])
         for half in (self.taking, self.giving):
             half.thread.start()
 
@@ -136,7 +136,7 @@ class Bridge:
         if self.giving.over:
             return None
         count = array.array("i", [0])
-        fcntl.ioctl(self._from_suite, termios.FIONREAD, count)
+        fcntl.ioctl(self.giving.pipe, termios.FIONREAD, count)
         return count[0] + self.giving.carrying + self.memory.fill(self.giving.ring)
 
     def corrupt(self, ring: str, which: int, beside: int, by: int) -> None:
@@ -161,17 +161,16 @@ class Bridge:
         for half in (self.taking, self.giving):
             half.thread.join()
             half.close()
-        for fd in (self._to_suite, self._from_suite, self._stopped):
-            if fd >= 0:
-                os.close(fd)
+            half.close_pipe()
+        os.close(self.stopped)
         self.memory.close()
 
 
 class _Half:
-    """One direction: a thread, a ring, a bell to wait for and a bell to ring."""
+    """One direction: a thread, a ring, its end of a pipe with the suite, a bell to wait for and a bell to ring."""
 
-    def __init__(self, bridge: Bridge, ring: str, waits: int, rings: int) -> None:
-        self.bridge, self.ring = bridge, ring
+    def __init__(self, bridge: Bridge, ring: str, pipe: int, waits: int, rings: int) -> None:
+        self.bridge, self.ring, self.pipe = bridge, ring, pipe
         self._waits, self._rings = waits, rings
         self.over = False
         self.trusts = True
@@ -197,6 +196,12 @@ class _Half:
             os.close(self._waits)
             os.close(self._rings)
             self.over = True
+
+    def close_pipe(self) -> None:
+        """Close this end of the pipe with the suite, if it is open."""
+        if self.pipe >= 0:
+            os.close(self.pipe)
+            self.pipe = -1
 
     def _load(self, which: int) -> int:
         return self._words[self._index[which]]
@@ -225,7 +230,7 @@ class _Half:
     def _wait(self, fd: int, events: int) -> bool:
         """Sleep until the bell rings, or something happens at a pipe; False when it is time to stop."""
         poll = select.poll()
-        poll.register(self.bridge._stopped, select.POLLIN)
+        poll.register(self.bridge.stopped, select.POLLIN)
         poll.register(fd, events)
         if not self._gone:
             poll.register(self._waits, select.POLLIN)
@@ -237,14 +242,13 @@ class _Half:
                     continue
             except BlockingIOError:
                 pass
-        return self.bridge._stopped not in happened
+        return self.bridge.stopped not in happened
 
 
 class _Taking(_Half):
     """From the ring to the suite."""
 
     def _carry(self) -> None:
-        bridge = self.bridge
         while True:
             data = self._take()
             if data:
@@ -252,17 +256,16 @@ class _Taking(_Half):
                     break
                 continue
             if self._gone:
-                os.close(bridge._to_suite)  # end of file
-                bridge._to_suite = -1
+                self.close_pipe()  # end of file
                 return
             self._store(CONSUMER_WAITS, 1)
             fence()
             if self._fill():
                 self._store(CONSUMER_WAITS, 0)
                 continue
-            assert_alive = self._wait(bridge._to_suite, 0)  # an error there: the suite has closed its end
+            more = self._wait(self.pipe, 0)  # an error there: the suite has closed its end
             self._store(CONSUMER_WAITS, 0)
-            if not assert_alive or _broken(bridge._to_suite):
+            if not more or _broken(self.pipe):
                 break
         self._store(CONSUMER_WAITS, 1)  # so that a producer rings, and is told
 
@@ -283,14 +286,14 @@ class _Taking(_Half):
     def _hand_over(self, data: bytes) -> bool:
         while data:
             try:
-                data = data[os.write(self.bridge._to_suite, data) :]
+                data = data[os.write(self.pipe, data) :]
             except BrokenPipeError:
                 return False
             except BlockingIOError:
                 poll = select.poll()
-                poll.register(self.bridge._stopped, select.POLLIN)
-                poll.register(self.bridge._to_suite, select.POLLOUT)
-                if self.bridge._stopped in dict(poll.poll()):
+                poll.register(self.bridge.stopped, select.POLLIN)
+                poll.register(self.pipe, select.POLLOUT)
+                if self.bridge.stopped in dict(poll.poll()):
                     return False
         return True
 
@@ -301,14 +304,13 @@ class _Giving(_Half):
     carrying = 0
 
     def _carry(self) -> None:
-        bridge = self.bridge
         while True:
             self.carrying = 1
             try:
-                data = os.read(bridge._from_suite, PIECE)
+                data = os.read(self.pipe, PIECE)
             except BlockingIOError:
                 self.carrying = 0
-                if not self._wait(bridge._from_suite, select.POLLIN):
+                if not self._wait(self.pipe, select.POLLIN):
                     return
                 if self._gone:
                     break
@@ -317,8 +319,7 @@ class _Giving(_Half):
                 break
         self.carrying = 0
         if self._gone:
-            os.close(bridge._from_suite)  # nobody reads any more
-            bridge._from_suite = -1
+            self.close_pipe()  # nobody reads any more
 
     def _give(self, data: bytes) -> bool:
         """Put everything into the ring; False where there is nobody to take it."""
@@ -334,9 +335,9 @@ class _Giving(_Half):
             if self._fill() <= self._capacity // 2:
                 self._store(PRODUCER_WAITS, 0)
                 continue
-            assert_alive = self._wait(self.bridge._stopped, select.POLLIN)
+            more = self._wait(self.bridge.stopped, select.POLLIN)
             self._store(PRODUCER_WAITS, 0)
-            if not assert_alive or self._gone:
+            if not more or self._gone:
                 return False
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
@@ -38,3 +39,26 @@ def open_database(where: str) -> ExampleDatabase:
     except (redis.RedisError, ValueError, OSError) as error:
         raise DatabaseError(f"{where}: {error}") from None
     return RedisExampleDatabase(server, key_prefix=b"plugsvc-conformance:")
+
+
+class OfCase(ExampleDatabase):
+    """The part of a database that belongs to one case.
+
+    Hypothesis tells tests apart by their source, which is the same for all generated cases.
+    """
+
+    def __init__(self, database: ExampleDatabase, case: str) -> None:
+        super().__init__()
+        self._database, self._prefix = database, f"{case}:".encode()
+
+    def fetch(self, key: bytes) -> Iterable[bytes]:
+        """The examples under a key."""
+        return self._database.fetch(self._prefix + key)
+
+    def save(self, key: bytes, value: bytes) -> None:
+        """Add an example."""
+        self._database.save(self._prefix + key, value)
+
+    def delete(self, key: bytes, value: bytes) -> None:
+        """Remove an example."""
+        self._database.delete(self._prefix + key, value)

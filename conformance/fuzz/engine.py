@@ -24,7 +24,7 @@ from hypothesis.database import ExampleDatabase
 
 from conformance.drive.capabilities import Role
 from conformance.drive.session import Session
-from conformance.fuzz.database import open_database
+from conformance.fuzz.database import OfCase, open_database
 from conformance.fuzz.features import features
 from conformance.fuzz.progress import Progress
 from conformance.fuzz.record import RecordError, pack, unpack
@@ -260,12 +260,10 @@ class Fuzz:
             report_multiple_bugs=False,
             print_blob=False,
         )(prepared)
-        # By itself hypothesis tells tests apart by the source of `once`, which is alike for all.
-        prepared._hypothesis_internal_database_key = self.case.encode()  # type: ignore[attr-defined]
         prepared()
 
     def _database(self) -> ExampleDatabase | None:
-        return open_database(self.choices.database) if self.choices.database else None
+        return OfCase(open_database(self.choices.database), self.case) if self.choices.database else None
 
     # --- one example ---------------------------------------------------------------------------
 

@@ -188,13 +188,14 @@ class Damage:
 
     def apply(self, stream: bytes) -> tuple[bytes, int]:
         """The damaged stream, and the place of the first byte that may differ."""
-        damaged, first = self._change(stream)
+        damaged, first = self.change(stream)
         for damage in self.then:
-            damaged, at = damage._change(damaged)
+            damaged, at = damage.change(damaged)
             first = min(first, at)
         return damaged, first
 
-    def _change(self, stream: bytes) -> tuple[bytes, int]:
+    def change(self, stream: bytes) -> tuple[bytes, int]:
+        """This change alone: the changed stream, and the place of the first byte that may differ."""
         at = min(int(self.place * len(stream)), max(len(stream) - 1, 0))
         before, after = stream[:at], stream[at:]
         size = max(1, len(self.data))

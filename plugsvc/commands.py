@@ -5,19 +5,26 @@
     plugsvc exec PLUGIN [ARG...]     execute a plugin's commands, with the services of a registry or none
 
 Exit status: 0 success; 1 a plugin failed, was refused, or none was found; 2 the command line makes no sense;
-130 Ctrl-C.
+130 Ctrl-C. After SIGTERM and SIGHUP the command stops the plugins that it runs, and ends by the same signal.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import PlugsvcError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import click
 
+    from .host.context import Context
     from .host.registry import Registry
 
 __all__ = ["main"]
@@ -56,13 +63,38 @@ def main(argv: list[str] | None = None) -> NoReturn:
         _exit(str(error), FAILED)
     except BrokenPipeError:
         # Whoever reads our output has seen enough; nothing more must be written at exit.
-        import os
-
         from .openers.descriptors import open_path
 
         os.dup2(open_path(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     sys.exit(0)
+
+
+@contextmanager
+def _stoppable() -> Iterator[Context]:
+    """While the block runs, SIGTERM and SIGHUP cancel its context; then the command ends by that signal."""
+    from .host.context import Context
+
+    context = Context()
+    received: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        context.cancel(signal.Signals(number).name)
+
+    previous = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    for each, handler in previous.items():
+        if handler is not signal.SIG_IGN:  # as nohup does with SIGHUP
+            signal.signal(each, stop)
+    try:
+        yield context
+    finally:
+        for each, handler in previous.items():
+            signal.signal(each, handler)
+        if received:
+            sys.stdout.flush()
+            signal.signal(received[0], signal.SIG_DFL)
+            os.kill(os.getpid(), received[0])
 
 
 def _line(text: str) -> str:
@@ -97,7 +129,8 @@ def _group() -> click.Group:
 
         from .host.plugin import new_plugin
 
-        found = new_plugin(plugin, timeout=timeout)
+        with _stoppable() as context:
+            found = new_plugin(plugin, timeout=timeout, context=context)
         click.echo(msgspec.json.format(msgspec.json.encode(found.manifest), indent=2))
 
     @plugsvc.command()
@@ -114,7 +147,8 @@ def _group() -> click.Group:
                 print(_line(str(error)), file=sys.stderr)
 
         options = [with_glob(*patterns)] if patterns else []
-        found = discover_plugins(directory, *options, handler=refuse, timeout=timeout)
+        with _stoppable() as context:
+            found = discover_plugins(directory, *options, handler=refuse, timeout=timeout, context=context)
         for each in found:
             commands = ", ".join(" ".join(command.path) for command in each.commands)
             click.echo("\t".join((each.name, each.manifest.version, each.path, commands)))
@@ -147,21 +181,22 @@ def _group() -> click.Group:
         if bind is not None and bind not in BINDS:
             raise click.UsageError(f"unknown bind {bind!r}; there are {', '.join(BINDS)}")
         registry = _registry(module)
-        found = new_plugin(plugin)
-        targets = [
-            target
-            for target in iterate_all([found])
-            if (command is None or target[1].path == tuple(command.split()))
-            and (type_ is None or target[1].type == type_)
-        ]
-        if not targets:
-            _exit(f"{plugin} has no such command", FAILED)
         options: list[Any] = [registry.bind(*([] if bind is None else [bind])), with_stderr("inherit")]
         if bind != "stdio":  # there, standard output is the connection
             options.append(with_stdout("inherit"))
         if timeout is not None:
             options.append(with_timeout(timeout))
-        execute(targets, args, *options)
+        with _stoppable() as context:
+            found = new_plugin(plugin, context=context)
+            targets = [
+                target
+                for target in iterate_all([found])
+                if (command is None or target[1].path == tuple(command.split()))
+                and (type_ is None or target[1].type == type_)
+            ]
+            if not targets:
+                _exit(f"{plugin} has no such command", FAILED)
+            execute(targets, args, *options, context=context)
 
     return plugsvc
 

@@ -198,3 +198,40 @@ def test_ctrl_c(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (130, "plugsvc: interrupted\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("words", [["info", "{plugin}"], ["discover", "{folder}"], ["exec", "{plugin}"]])
+def test_a_signal_stops_the_plugin_too(words: list[str], number: signal.Signals, tmp_path: Path) -> None:
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    manifest = json.dumps({"manifestVersion": 1, "commands": [{"path": ["run"]}]})
+    answer = f"""[ $1 = info ] && echo '{manifest}' && exit\n""" if words[0] == "exec" else ""
+    plugin = folder / "plugin"
+    plugin.write_text(f"#!/bin/sh\n{answer}exec 3> {tmp_path}/fifo\necho started >&3\nexec sleep 60\n")
+    plugin.chmod(0o755)
+    argv = [word.format(plugin=plugin, folder=folder) for word in words]
+    command = [sys.executable, "-c", "from plugsvc.commands import main; main()", *argv]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=ROOT) as process, (tmp_path / "fifo").open() as file:
+        assert file.readline() == "started\n"
+        process.send_signal(number)
+        assert file.read() == ""  # the plugin is gone
+        process.communicate(timeout=60)
+    assert process.returncode == -number
+
+
+def test_an_ignored_hangup_stays_ignored(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    plugin = tmp_path / "plugin"
+    manifest = json.dumps({"manifestVersion": 1})
+    plugin.write_text(f"#!/bin/sh\necho started > {tmp_path}/fifo\nread x < {tmp_path}/fifo\necho '{manifest}'\n")
+    plugin.chmod(0o755)
+    code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from plugsvc.commands import main; main()"
+    command = [sys.executable, "-c", code, "info", str(plugin)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert (tmp_path / "fifo").read_text() == "started\n"
+        process.send_signal(signal.SIGHUP)
+        (tmp_path / "fifo").write_text("go on\n")
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, json.loads(out)["manifestVersion"]) == (0, 1)

@@ -1,52 +1,62 @@
-"""Cancellation and deadlines, for everything on the host that may take a while."""
+"""Cancellation and deadlines for everything on the host that may take a while."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 __all__ = ["Context"]
 
 
 class Context:
-    """Says when to stop: at a deadline, or because somebody called `cancel`. Safe to use from any thread.
+    """Says when to stop: at a deadline, or because somebody called `cancel`.
 
-    `timeout` is in seconds from now, None for no deadline. With a `parent`, what stops the parent stops this,
-    too.
+    `timeout` is in seconds from now, None for no deadline. When the `parent` says stop, this context does, too. Every
+    method may be called from any thread, and from a signal handler: there is no lock that it could wait for.
     """
+
+    # Without locks, for a handler may interrupt any of these lines in the same thread. Each step is one operation of a
+    # built-in list or dict, which CPython makes atomic, with and without the global interpreter lock.
 
     def __init__(self, timeout: float | None = None, *, parent: Context | None = None) -> None:
         self._parent = parent
-        self._lock = threading.Lock()
-        self._callbacks: list[Callable[[], None]] = []
-        self._reason: str | None = None
+        self._reasons: list[str] = []
+        self._kill = False
+        self._callbacks: dict[object, Callable[[], None]] = {}
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
 
-    def cancel(self, reason: str = "cancelled") -> None:
-        """Stop whatever runs under this context; the first reason counts."""
-        with self._lock:
-            if self._reason is None:
-                self._reason = reason
-            callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
+    def cancel(self, reason: str = "cancelled", *, kill: bool = False) -> None:
+        """Stop whatever runs under this context. The first reason counts.
+
+        With `kill`, processes get SIGKILL at once, also those that were told to end before.
+        """
+        if kill:
+            self._kill = True
+        self._reasons.append(reason)
+        # A copy, which is one operation: callbacks come and go meanwhile.
+        for callback in self._callbacks.copy().values():
             callback()
 
     @property
     def reason(self) -> str | None:
-        """Why to stop, or None as long as there is no reason to."""
-        if self._reason is not None:
-            return self._reason
-        if self._parent is not None and self._parent.reason is not None:
-            return self._parent.reason
+        """Why to stop, or None while there is no reason to."""
+        if self._reasons:
+            return self._reasons[0]
+        if self._parent is not None and (inherited := self._parent.reason) is not None:
+            return inherited
         if self._deadline is not None and time.monotonic() >= self._deadline:
             return f"not finished within {self._timeout:g} s"
         return None
 
+    @property
+    def kill(self) -> bool:
+        """Whether processes get no time to end."""
+        return self._kill or (self._parent is not None and self._parent.kill)
+
     def remaining(self) -> float | None:
-        """How many seconds are left until the deadline (0 when it has passed), None without one."""
+        """Return the seconds until the deadline, 0 when it has passed, or None without one."""
         own = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
         inherited = self._parent.remaining() if self._parent is not None else None
         if own is None or inherited is None:
@@ -55,26 +65,18 @@ class Context:
 
     @contextmanager
     def calling(self, callback: Callable[[], None]) -> Iterator[None]:
-        """While the block runs, have `cancel` call `callback` (at once, if it was cancelled already).
+        """While the block runs, have `cancel` call `callback`, at once if it was called already.
 
-        Only `cancel` does; whoever waits has to look after the deadline by itself.
+        The callback may run in any thread and in a signal handler, and more than once. A deadline does not call it:
+        whoever waits has to watch `remaining`.
         """
-        chain: list[Context] = []
-        context: Context | None = self
-        while context is not None:
-            chain.append(context)
-            context = context._parent
-        late = False
-        for each in chain:
-            with each._lock:
-                late = late or each._reason is not None
-                each._callbacks.append(callback)
-        if late:
-            callback()
-        try:
-            yield
-        finally:
-            for each in chain:
-                with each._lock:
-                    if callback in each._callbacks:
-                        each._callbacks.remove(callback)
+        token = object()
+        with nullcontext() if self._parent is None else self._parent.calling(callback):
+            try:
+                self._callbacks[token] = callback
+                # Only now: `cancel` stores its reason first, so at least one of the two sees the other.
+                if self._reasons:
+                    callback()
+                yield
+            finally:
+                self._callbacks.pop(token, None)

@@ -1,17 +1,15 @@
-"""Plugins at work: one command or many, one after the other or side by side, each with its outcome told
-truly.
-"""
+"""Execute commands of plugins, one after the other or side by side, and tell how each one ended."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import PluginFailed, ProtocolError, RegistrationError
 from .channel import Channel
 from .context import Context
+from .jobs import Job, JobGroup
 from .plugin import Command, Plugin, last_line
 from .process import Exit, Launch, run_process
 from .server import Server
@@ -88,7 +86,7 @@ class _Run:
     ) -> None:
         self._settings, self._args, self._on_completed = settings, args, on_completed
         self._context = Context(parent=context)
-        self._lock = threading.Lock()
+        # Threads append to these lists, which is one operation: no lock that an exception could leave acquired.
         self._completed: list[Completed] = []
         self._errors: list[Exception] = []
         self._fatal: list[BaseException] = []
@@ -113,22 +111,16 @@ class _Run:
         return self._completed
 
     def _side_by_side(self, targets: Iterable[Target]) -> None:
-        slots = threading.Semaphore(self._settings.parallelism)
-        with ThreadPoolExecutor(self._settings.parallelism, "plugsvc-execute") as pool:
-            try:
-                # Targets are taken as they are needed: they may come from a discovery that is still going on.
-                for target in targets:
-                    slots.acquire()
-                    if self._context.reason is not None:
-                        break
-                    pool.submit(self._one_of_many, target).add_done_callback(lambda _: slots.release())
-                else:
-                    # Waited for in here, where Ctrl-C stops the processes, and not by the pool, where it does not.
-                    for _ in range(self._settings.parallelism):
-                        slots.acquire()
-            except BaseException:
-                self._context.cancel("interrupted")
-                raise
+        with JobGroup(self._settings.parallelism, "plugsvc-execute", self._interrupt) as group:
+            # Targets are taken as they are needed: they may come from a discovery that is still going on.
+            for target in targets:
+                if self._context.reason is not None:
+                    break
+                group.submit(partial(self._one_of_many, target))
+            group.wait()
+
+    def _interrupt(self) -> None:
+        self._context.cancel("interrupted", kill=True)
 
     def _one(self, target: Target) -> None:
         plugin, command = target
@@ -139,31 +131,29 @@ class _Run:
             try:
                 self._failed(plugin, command, error)
             except Exception as fatal:
-                with self._lock:
-                    self._fatal.append(fatal)
+                self._fatal.append(fatal)
                 self._context.cancel("stopped by the handler")
 
     def _one_of_many(self, target: Target) -> None:
+        if self._context.reason is not None:
+            return  # stopped while it waited for room
         try:
             self._one(target)
         except BaseException as fatal:
             # SystemExit and the like out of an interceptor: raised again by the thread that called `execute`.
-            with self._lock:
-                self._fatal.append(fatal)
+            self._fatal.append(fatal)
             self._context.cancel("interrupted")
 
     def _keep(self, completed: Completed) -> None:
         if self._on_completed is not None:
             self._on_completed(completed)
-        with self._lock:
-            self._completed.append(completed)
+        self._completed.append(completed)
 
     def _failed(self, plugin: Plugin, command: Command, error: Exception) -> None:
         if self._settings.handler is not None:
             self._settings.handler(plugin, command, error)
         else:
-            with self._lock:
-                self._errors.append(error)
+            self._errors.append(error)
 
 
 class _Execution:
@@ -202,8 +192,16 @@ class _Execution:
         return call_next
 
     def _bound(self, settings: Settings) -> Exit:
-        """Run the process, with its connection if there is one, and raise unless all went well."""
+        """Run the process, with its connection if there is one, and raise unless all went well.
+
+        In a thread of its own: no exception of a signal handler can come between making a connection, starting a
+        process, and whoever closes the one and ends the other.
+        """
         context = Context(settings.timeout, parent=self._context)
+        job = Job(partial(self._connected, settings, context), "plugsvc-execution")
+        return job.call(partial(context.cancel, "interrupted", kill=True))
+
+    def _connected(self, settings: Settings, context: Context) -> Exit:
         registry, bind = settings.registry, settings.bind
         if registry is None or bind is None:
             exit = self._process(settings, context)

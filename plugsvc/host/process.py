@@ -1,119 +1,27 @@
-"""One child process: started in a session of its own, watched, its output kept, ended for certain, and
-reaped.
-"""
+"""Run one child process in a session of its own, keep the end of its output, and leave nothing of it behind."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import signal
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import IO, Literal
+from typing import IO
 
-from ..openers.descriptors import above_standard, pipe, standard_reserved
+from .child import Child
 from .context import Context
+from .jobs import Job
+from .launch import CAPTURE, INHERIT, Exit, Launch, OutputTarget, start
+from .outputs import Alarm, Outputs, silence
 
 __all__ = ["CAPTURE", "INHERIT", "Exit", "Launch", "OutputTarget", "run_process"]
 
-CAPTURE: Literal["capture"] = "capture"
-INHERIT: Literal["inherit"] = "inherit"
-
-OutputTarget = Literal["capture", "inherit"] | int | IO[bytes] | IO[str]
-"""Where output goes: kept (its end), to the host's own stream, or to a file or descriptor."""
-
-READ_SIZE = 64 * 1024
 KEPT_BYTES = 64 * 1024
 GRACE_SECONDS = 3.0
-LAST_READ_SECONDS = 0.25
-
-
-@dataclass(frozen=True)
-class Launch:
-    """What to start, as an executor sees it.
-
-    `argv`: program and arguments. `pass_fds`: descriptors that the process needs, under the same numbers.
-    `env`: the whole environment, None for the host's. `stdin`: None for the null device. `on_start` is called
-    once, right after the start, also by an executor that starts the process in its own way.
-    """
-
-    argv: tuple[str, ...]
-    pass_fds: tuple[int, ...] = ()
-    env: Mapping[str, str] | None = None
-    cwd: str | os.PathLike[str] | None = None
-    stdin: int | IO[bytes] | IO[str] | None = None
-    stdout: OutputTarget = CAPTURE
-    stderr: OutputTarget = CAPTURE
-    on_start: Callable[[], None] = field(default=lambda: None)
-
-
-@dataclass(frozen=True)
-class Exit:
-    """How a process ended.
-
-    `status`: its exit status, None after a signal. `signal`: that signal's number, else None. `stdout`,
-    `stderr`: the end of what it wrote there, as far as that was captured. `stopped`: why the host ended it,
-    None when it ended by itself.
-    """
-
-    status: int | None
-    signal: int | None = None
-    stdout: bytes = b""
-    stderr: bytes = b""
-    stopped: str | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the process ended by itself, with status 0."""
-        return self.status == 0 and self.stopped is None
-
-    def describe(self) -> str:
-        """Return how the process ended, in words."""
-        if self.signal is not None:
-            return f"was killed by {signal_name(self.signal)}"
-        return f"ended with status {self.status}"
-
-
-def signal_name(number: int) -> str:
-    """Return `signal 9 (SIGKILL)`."""
-    try:
-        return f"signal {number} ({signal.Signals(number).name})"
-    except ValueError:
-        return f"signal {number}"
-
-
-class _Capture:
-    """The reading end of one output stream."""
-
-    def __init__(self, stream: IO[bytes], limit: int, keep_start: bool) -> None:
-        self.stream = stream
-        self.fd = stream.fileno()
-        self.data = bytearray()
-        self.exceeded = False
-        self._limit = limit
-        self._keep_start = keep_start
-        os.set_blocking(self.fd, False)
-
-    def take(self) -> bool | None:
-        """Read once; True when there was something, None when there is nothing now, False at the end."""
-        try:
-            data = os.read(self.fd, READ_SIZE)
-        except BlockingIOError:
-            return None
-        if not data:
-            return False
-        self.data += data
-        if len(self.data) > self._limit:
-            self.exceeded = True
-            if self._keep_start:
-                del self.data[self._limit :]
-            else:
-                del self.data[: -self._limit]
-        return True
+LAST_WAIT_SECONDS = 5.0
+MOST_MILLISECONDS = 24 * 3600 * 1000
 
 
 def run_process(
@@ -133,177 +41,152 @@ def run_process(
     the process has ended, what it wrote is there; for output of others who hold the stream, at most `linger`
     seconds are waited.
 
-    Raises `OSError` when the process cannot be started.
+    An exception that a signal handler raises meanwhile, such as Ctrl-C, kills the process group. It goes on when the
+    process has ended.
+
+    Raises `OSError` when the process cannot be started, and what `launch.on_start` raises.
     """
-    with standard_reserved():
-        process = subprocess.Popen(
-            launch.argv,
-            stdin=subprocess.DEVNULL if launch.stdin is None else launch.stdin,
-            stdout=_target(launch.stdout),
-            stderr=_target(launch.stderr),
-            cwd=launch.cwd,
-            env=None if launch.env is None else dict(launch.env),
-            pass_fds=launch.pass_fds,
-            start_new_session=True,
-        )
-    try:
-        launch.on_start()
-        return _Watch(process, context, grace, keep, output_limit, linger).run()
-    except BaseException:
-        # Not only errors: Ctrl-C, too. Nobody is left to wait for a graceful end.
-        _kill_group(process, signal.SIGKILL)
-        process.wait()
-        raise
-    finally:
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
-
-
-def _target(target: OutputTarget) -> int | IO[bytes] | IO[str] | None:
-    if target == CAPTURE:
-        return subprocess.PIPE
-    return None if target == INHERIT else target
-
-
-def _kill_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    # Only while the process is not reaped: until then nobody else can have its group's number.
-    if process.returncode is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
+    watch = _Watch(launch, context, grace, keep, output_limit, linger)
+    # The thread that starts a process also waits for it: with `die_with_host` the kernel kills the process when the
+    # *thread* that started it ends.
+    return Job(watch.run, "plugsvc-process").call(watch.abort)
 
 
 class _Watch:
-    """The life of one process, in the thread that waits for it."""
+    """The life of one process, from its start to its end, in a thread of its own."""
 
     def __init__(
         self,
-        process: subprocess.Popen[bytes],
+        launch: Launch,
         context: Context,
         grace: float,
         keep: int,
         output_limit: int | None,
         linger: float,
     ) -> None:
-        self._process, self._context, self._grace, self._linger = process, context, grace, linger
-        limit = keep if output_limit is None else output_limit
-        self._limit = output_limit
-        self._captures = [
-            None if stream is None else _Capture(stream, limit, output_limit is not None)
-            for stream in (process.stdout, process.stderr)
-        ]
-        self._open = {each.fd: each for each in self._captures if each is not None}
-        self._poll = select.poll()
-        for fd in self._open:
-            self._poll.register(fd, select.POLLIN)
+        self._launch, self._context, self._grace, self._linger = launch, context, grace, linger
+        self._keep, self._limit = keep, output_limit
+        self._alarm: Alarm | None = None
+        self._done = threading.Event()
+        self._aborted = False
         self._stopped: str | None = None
         self._kill_at: float | None = None
-        self._wake_lock = threading.Lock()
-        self._wake_fd: int | None = None
+
+    def abort(self) -> None:
+        """Kill the process without delay. From any thread, or a signal handler."""
+        self._aborted = True
+        self._ring()
 
     def run(self) -> Exit:
-        exit_fd = _exit_descriptor(self._process.pid)
+        """Start the process, and return how it ended."""
+        _live.add(self)
         try:
-            wake_read, wake_write = pipe()
-        except OSError:
-            os.close(exit_fd)
-            raise
-        self._wake_fd = wake_write
-        try:
-            self._poll.register(wake_read, select.POLLIN)
-            self._poll.register(exit_fd, select.POLLIN)
-            with self._context.calling(self._wake):
-                self._wait(exit_fd, wake_read)
-            self._poll.unregister(wake_read)
-            self._poll.unregister(exit_fd)
+            # Nothing else refers to it, no frame of a traceback either, so it is closed when the process is gone.
+            self._alarm = Alarm()
+            # `abort` sets the flag first and then uses the alarm, so it is seen here or wakes `_wait`.
+            if self._aborted:
+                raise InterruptedError("interrupted before the start")
+            process = start(self._launch)
+            try:
+                child = Child(process)
+                try:
+                    return self._watch(child, (process.stdout, process.stderr), self._alarm.fd)
+                finally:
+                    child.close()
+            finally:
+                for stream in (process.stdout, process.stderr):
+                    if stream is not None:
+                        stream.close()
         finally:
-            with self._wake_lock:
-                self._wake_fd = None
-            for fd in (wake_read, wake_write, exit_fd):
-                os.close(fd)
-        if self._stopped is not None:
-            _kill_group(self._process, signal.SIGKILL)
-        self._read_the_rest()
-        if self._limit is not None and self._open:
-            # Somebody whom the process has started still holds its output; for a mere question that is not
-            # wanted.
-            _kill_group(self._process, signal.SIGKILL)
-        status = self._process.wait()
-        stdout, stderr = (b"" if each is None else bytes(each.data) for each in self._captures)
-        if status < 0:
-            return Exit(None, -status, stdout, stderr, self._stopped)
-        return Exit(status, None, stdout, stderr, self._stopped)
+            self._alarm = None
+            _live.discard(self)
+            self._done.set()
 
-    def _wake(self) -> None:
-        # A cancellation may still be on its way here when the process has ended and the pipe is closed.
-        with self._wake_lock:
-            if self._wake_fd is not None:
-                os.write(self._wake_fd, b"\0")
+    def _ring(self) -> None:
+        if (alarm := self._alarm) is not None:
+            alarm.ring()
 
-    def _wait(self, exit_fd: int, wake_fd: int) -> None:
-        """Wait until the process has ended, and see to it that it does when it should."""
-        while True:
-            if self._stopped is None and self._context.reason is not None:
-                self._stop(self._context.reason)
-            now = time.monotonic()
-            if self._kill_at is not None and now >= self._kill_at:
-                _kill_group(self._process, signal.SIGKILL)
-                self._kill_at = None
-            if self._stopped is None:
-                timeout = self._context.remaining()
-            else:
-                timeout = None if self._kill_at is None else self._kill_at - now
-            ended = False
-            for fd, _ in self._poll.poll(None if timeout is None else int(timeout * 1000) + 1):
-                if fd == exit_fd:
+    def wait(self, timeout: float) -> None:
+        """Wait until the process is gone, at most `timeout` seconds."""
+        self._done.wait(timeout)
+
+    def _watch(self, child: Child, streams: tuple[IO[bytes] | None, ...], alarm_fd: int) -> Exit:
+        try:
+            outputs = Outputs(streams, self._keep, self._limit)
+            self._launch.on_start()
+            with self._context.calling(self._ring):
+                self._wait(child, outputs, alarm_fd)
+            if self._stopped is not None:
+                child.signal_group(signal.SIGKILL)
+            outputs.read_the_rest(self._linger if self._stopped is None else 0.0)
+            if self._limit is not None and outputs.open:
+                # A process that this one has started still holds its output; `info` is not meant to leave any.
+                child.signal_group(signal.SIGKILL)
+        except BaseException:
+            child.signal_group(signal.SIGKILL)
+            child.reap()
+            raise
+        status = child.reap()
+        stdout, stderr = outputs.data()
+        if status is None or status >= 0:
+            return Exit(status, None, stdout, stderr, self._stopped)
+        return Exit(None, -status, stdout, stderr, self._stopped)
+
+    def _wait(self, child: Child, outputs: Outputs, alarm_fd: int) -> None:
+        """Wait until the process has ended, and stop it when it has to end."""
+        poll = outputs.poll
+        poll.register(alarm_fd, select.POLLIN)
+        poll.register(child.exit_fd, select.POLLIN)
+        ended = False
+        while not ended:
+            self._stop_if_due(child)
+            for fd, _ in poll.poll(self._milliseconds()):
+                if fd == child.exit_fd:
                     ended = True
-                elif fd == wake_fd:
-                    self._poll.unregister(wake_fd)
-                    self._poll.register(wake_fd, 0)
-                else:
-                    self._take(fd)
-            if ended:
-                return
+                elif fd == alarm_fd:
+                    silence(alarm_fd)
+                elif outputs.take(fd) and self._limit is not None and outputs.exceeded and self._stopped is None:
+                    self._stop(child, f"more than {self._limit} bytes of output")
+        poll.unregister(alarm_fd)
+        poll.unregister(child.exit_fd)
 
-    def _stop(self, why: str) -> None:
+    def _stop_if_due(self, child: Child) -> None:
+        if self._aborted or self._context.kill:
+            self._stopped = self._stopped or self._context.reason or "interrupted"
+            self._kill_at = None
+            child.signal_group(signal.SIGKILL)
+        elif self._stopped is None:
+            if (reason := self._context.reason) is not None:
+                self._stop(child, reason)
+        elif self._kill_at is not None and time.monotonic() >= self._kill_at:
+            self._kill_at = None
+            child.signal_group(signal.SIGKILL)
+
+    def _stop(self, child: Child, why: str) -> None:
         self._stopped = why
         self._kill_at = time.monotonic() + self._grace
-        _kill_group(self._process, signal.SIGTERM)
+        child.signal_group(signal.SIGTERM)
 
-    def _take(self, fd: int) -> bool | None:
-        capture = self._open[fd]
-        there = capture.take()
-        if there is False:
-            self._poll.unregister(fd)
-            del self._open[fd]
-        elif capture.exceeded and self._limit is not None and self._stopped is None:
-            self._stop(f"more than {self._limit} bytes of output")
-        return there
-
-    def _read_the_rest(self) -> None:
-        began = time.monotonic()
-        linger_until = began + (self._linger if self._stopped is None else 0.0)
-        for fd in list(self._open):
-            # Bounded, for somebody else may go on writing for ever.
-            while time.monotonic() < began + LAST_READ_SECONDS and self._take(fd):
-                continue
-        while self._open and self._stopped is None and (left := linger_until - time.monotonic()) > 0:
-            for fd, _ in self._poll.poll(int(left * 1000) + 1):
-                self._take(fd)
+    def _milliseconds(self) -> int | None:
+        """Return how long to sleep, None for as long as nothing happens."""
+        if self._stopped is None:
+            left = self._context.remaining()
+        else:
+            left = None if self._kill_at is None else self._kill_at - time.monotonic()
+        return None if left is None else min(max(0, int(left * 1000) + 1), MOST_MILLISECONDS)
 
 
-def _exit_descriptor(pid: int) -> int:
-    """Return a descriptor that becomes readable when the child has ended; the child is not reaped."""
-    if hasattr(os, "pidfd_open"):
-        with suppress(OSError):
-            return above_standard(os.pidfd_open(pid))
-    read, write = pipe()
+_live: set[_Watch] = set()
 
-    def wait() -> None:
-        try:
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        finally:
-            os.close(write)
 
-    threading.Thread(target=wait, name="plugsvc-wait", daemon=True).start()
-    return read
+os.register_at_fork(after_in_child=_live.clear)
+
+
+@atexit.register
+def _abort_all() -> None:
+    """Kill what other threads of this program execute when it ends."""
+    watches = list(_live)
+    for watch in watches:
+        watch.abort()
+    for watch in watches:
+        watch.wait(LAST_WAIT_SECONDS)

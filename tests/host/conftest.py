@@ -20,6 +20,7 @@ import pytest
 from plugsvc.errors import ServiceError
 from plugsvc.host import Command, Plugin, execute, iterate_typed, new_plugin
 from plugsvc.host.channel import Channel
+from plugsvc.host.jobs import prepare_jobs
 from plugsvc.host.registry import Registry
 from plugsvc.host.server import Server
 from plugsvc.host.tasks import own_loop
@@ -216,7 +217,9 @@ def join_all_but(threads: set[threading.Thread]) -> None:
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fail where a test leaves a descriptor, a child or, a moment later, a thread behind."""
-    loop = own_loop()  # this one stays, once for the process
+    # These two threads stay, once for the process.
+    loop = own_loop()
+    prepare_jobs()
     fds = set(os.listdir("/proc/self/fd"))
     threads = set(threading.enumerate())
     yield

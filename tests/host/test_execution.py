@@ -294,6 +294,23 @@ def test_cancellation_ends_the_rest(plugin: Write, registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("parallelism", [1, 2])
+def test_cancellation_by_a_signal_handler(parallelism: int, plugin: Write, registry: Registry) -> None:
+    context = Context()
+
+    @registry.service("test")
+    def send() -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    previous = signal.signal(signal.SIGUSR1, lambda *_: context.cancel("a signal"))
+    path = plugin("call(connect(), 'send'); signal.pause()")
+    try:
+        with pytest.raises(PluginFailed, match=r"was stopped \(a signal\) and was killed by signal 15"):
+            run(path, registry.bind(), with_parallelism(parallelism), context=context)
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+
+
+@pytest.mark.parametrize("parallelism", [1, 2])
 def test_ctrl_c_takes_the_plugin_along(parallelism: int, plugin: Write, tmp_path: Path) -> None:
     path = plugin("""
         with open(sys.argv[-1], "w") as file:

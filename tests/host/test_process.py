@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import select
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -15,9 +18,15 @@ import pytest
 from plugsvc.host.context import Context
 from plugsvc.host.process import Exit, Launch, run_process
 
-from .conftest import PATIENCE
+from .conftest import PATIENCE, ROOT
 
 Script = Callable[..., str]
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in an interpreter of its own."""
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
 
 
 def run(path: str, *args: str, timeout: float = PATIENCE, **options: object) -> Exit:
@@ -223,6 +232,120 @@ def test_an_exception_leaves_no_process(script: Script) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run_process(Launch((script("import signal; signal.pause()"),), on_start=fail), Context())
+
+
+def lose_the_status() -> None:
+    """Wait for the child that was just started, as a part of the program would that waits for any child."""
+    os.waitpid(-1, 0)
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_status_that_somebody_else_took_is_unknown(status: int, script: Script) -> None:
+    launch = Launch((script(f"print('x'); raise SystemExit({status})"),), on_start=lose_the_status)
+    exit = run_process(launch, Context(PATIENCE))
+    assert (exit.status, exit.signal, exit.ok, exit.stdout) == (None, None, False, b"x\n")
+    assert exit.describe() == (
+        "ended with an unknown status: this program ignores SIGCHLD, or another part of it has waited for the process"
+    )
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_an_ignored_sigchld_makes_the_status_unknown(status: int, script: Script) -> None:
+    previous = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        exits = [run(script(f"raise SystemExit({status})")) for _ in range(5)]
+    finally:
+        signal.signal(signal.SIGCHLD, previous)
+    assert {(exit.status, exit.signal, exit.ok) for exit in exits} == {(None, None, False)}
+
+
+def test_what_cannot_be_started_while_sigchld_is_ignored(tmp_path: Path) -> None:
+    previous = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(FileNotFoundError):
+            run(str(tmp_path / "missing"))
+    finally:
+        signal.signal(signal.SIGCHLD, previous)
+
+
+def test_no_signal_goes_to_a_number_that_may_be_reused(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process was waited for by somebody else when the context says stop."""
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "killpg", lambda pid, number: sent.append((pid, number)))
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
+    context = Context(PATIENCE)
+
+    def on_start() -> None:
+        lose_the_status()
+        context.cancel("enough")
+
+    exit = run_process(Launch((script("pass"),), on_start=on_start), context)
+    assert (exit.status, exit.stopped, sent) == (None, "enough", [])
+
+
+def test_a_host_without_standard_streams(script: Script, tmp_path: Path) -> None:
+    """As in a daemon: what would be inherited is the null device, not a closed descriptor."""
+    plugin = script(
+        "import os; open('seen', 'w').write(os.readlink('/proc/self/fd/1') + os.readlink('/proc/self/fd/2'))"
+    )
+    host = f"""
+        import os
+        os.closerange(0, 3)
+        from plugsvc.host.context import Context
+        from plugsvc.host.process import Launch, run_process
+        launch = Launch(({plugin!r},), cwd={str(tmp_path)!r}, stdout="inherit", stderr="inherit")
+        exit = run_process(launch, Context(20))
+        os._exit(exit.status)
+    """
+    assert python(host).returncode == 0
+    assert (tmp_path / "seen").read_text() == "/dev/null" * 2
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_process_that_dies_with_its_host(wanted: bool, script: Script, tmp_path: Path) -> None:
+    """Also when the thread that asked for it has ended long ago."""
+    os.mkfifo(tmp_path / "fifo")
+    plugin = script(
+        "import os, signal, sys; f = open(sys.argv[1], 'w'); print(os.getpid(), file=f, flush=True); signal.pause()"
+    )
+    host = f"""
+        import os, signal, threading
+        from plugsvc.host.context import Context
+        from plugsvc.host.process import Launch, run_process
+        launch = Launch(({plugin!r}, {str(tmp_path / "fifo")!r}), die_with_host={wanted})
+        threading.Thread(target=run_process, args=(launch, Context()), daemon=True).start()
+        signal.pause()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(host)]
+    with subprocess.Popen(command, cwd=ROOT) as process, (tmp_path / "fifo").open() as file:
+        pid = int(file.readline())
+        process.kill()
+        process.wait(PATIENCE)
+        if wanted:
+            assert file.read() == ""  # the end of the stream: the plugin is gone
+        else:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_what_a_thread_executes_ends_with_the_program(script: Script, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    plugin = script("import signal, sys; f = open(sys.argv[1], 'w'); print('x', file=f, flush=True); signal.pause()")
+    host = f"""
+        import threading
+        from plugsvc.host.context import Context
+        from plugsvc.host.process import Launch, run_process
+        launch = Launch(({plugin!r}, {str(tmp_path / "fifo")!r}))
+        threading.Thread(target=run_process, args=(launch, Context()), daemon=True).start()
+        with open({str(tmp_path / "fifo")!r}) as file:
+            file.readline()
+            print("ready", flush=True)
+            # The program ends here.
+            globals()["kept"] = file
+    """
+    done = python(host)
+    assert (done.returncode, done.stdout) == (0, "ready\n")
+    found = subprocess.run(["pgrep", "-f", plugin], capture_output=True, text=True, timeout=60, check=False)
+    assert found.stdout == ""
 
 
 def test_an_exit_is_waited_for_without_polling(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:

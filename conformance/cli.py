@@ -39,9 +39,11 @@ from conformance.outcomes import ExitCode
 from conformance.plan import make_plan
 from conformance.pytest_process import PytestProcessError, start_pytest
 from conformance.report.live import Live, show_end
+from conformance.report.nothing_run import nothing_run_lines
 from conformance.requirements import SIDE_NAMES, Requirement, Side, all_requirements
 from conformance.results import Row, report
 from conformance.settings import REFUSED, Settings
+from conformance.starters.command import init
 from conformance.temporary_files import keep_temporary_files_together
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -179,6 +181,8 @@ def _run(
         return _fail(f"interrupted after {len(rows)} of {total} cases", INTERRUPTED)
     rows.sort(key=lambda row: (row.testee, row.side, row.scheme, row.case))
     show_end(console, rows)
+    if code == ExitCode.NOTHING_RUN:
+        click.echo("\n".join(nothing_run_lines(plan.testees)))
     if json_file:
         data = report(rows, plan.testees, exit_code=code, seed=plan.settings.seed)
         Path(json_file).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
@@ -335,6 +339,8 @@ def _verify_tags(marked: list[Mutant], workers: int | None, timeout: float, seed
     wrong = any(verdict.failed or verdict.problem for verdict in verdicts)
     return ExitCode.NONCONFORMING if wrong else ExitCode.CONFORMS
 
+
+main.add_command(init)
 
 if __name__ == "__main__":
     main()

@@ -85,6 +85,9 @@ def _check_plugin(testee: Testee, settings: Settings) -> None:
 
 
 def _check_host(testee: Testee, settings: Settings) -> None:
+    role = testee.role(Side.HOST)
+    if role is None or not role.binds:
+        return  # it declares no way to run a plugin: every case is unsupported
     session = HostSession(testee, bind=settings.first_way(testee, Side.HOST), timeout=settings.timeout)
     try:
         session.hello()

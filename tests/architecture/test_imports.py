@@ -23,6 +23,7 @@ LAYERS: list[set[str]] = [
 
 FIRST_IMPORTS_OF_THE_SUITE: list[set[str]] = [
     {"outcomes", "requirements", "oracle"},
+    {"starters"},
     {"drive"},
     {"case"},
     {"known_failures", "fuzz", "selection"},

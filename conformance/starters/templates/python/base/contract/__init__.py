@@ -1,0 +1,1 @@
+"""The testee contract: everything here is finished, and needs no change."""

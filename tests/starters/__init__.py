@@ -1,0 +1,1 @@
+"""The starting projects: written, built and run as a new user would."""

@@ -4,4 +4,10 @@ Nothing in this package that judges imports ``plugsvc``; the one module that doe
 testee and runs in a process of its own.
 """
 
-__version__ = "0.1.0"
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from importlib.metadata import version  # not needed by the stub plugin, which starts often
+
+        return version("plugsvc")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -98,7 +98,9 @@ def _stoppable() -> Iterator[Context]:
 
 
 def _line(text: str) -> str:
-    return "plugsvc: " + " ".join(text.split())
+    from .host.printable import printable
+
+    return "plugsvc: " + printable(" ".join(text.split()))
 
 
 def _exit(text: str, status: int) -> NoReturn:
@@ -139,8 +141,12 @@ def _group() -> click.Group:
     @click.option("--timeout", type=seconds, default=10.0, show_default=True, help="Seconds that a plugin may take.")
     @click.option("--quiet", is_flag=True, help="Say nothing about executables that are not plugins.")
     def discover(directory: str, patterns: tuple[str, ...], timeout: float, quiet: bool) -> None:
-        """List the plugins below DIRECTORY: name, version, path and commands, separated by tabs."""
+        """List the plugins below DIRECTORY: name, version, path and commands, separated by tabs.
+
+        Characters that are not printable are shown as escapes.
+        """
         from .host.discovery import discover_plugins, with_glob
+        from .host.printable import printable
 
         def refuse(path: str, error: Exception) -> None:
             if not quiet:
@@ -151,7 +157,7 @@ def _group() -> click.Group:
             found = discover_plugins(directory, *options, handler=refuse, timeout=timeout, context=context)
         for each in found:
             commands = ", ".join(" ".join(command.path) for command in each.commands)
-            click.echo("\t".join((each.name, each.manifest.version, each.path, commands)))
+            click.echo("\t".join(map(printable, (each.name, each.manifest.version, each.path, commands))))
         if not found:
             _exit(f"no plugin found in {directory}", FAILED)
 

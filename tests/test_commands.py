@@ -235,3 +235,15 @@ def test_an_ignored_hangup_stays_ignored(tmp_path: Path) -> None:
         (tmp_path / "fifo").write_text("go on\n")
         out, _ = process.communicate(timeout=60)
     assert (process.returncode, json.loads(out)["manifestVersion"]) == (0, 1)
+
+
+def test_what_plugins_are_called_is_escaped(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    manifest = {"manifestVersion": 1, "name": "a\nb\tc", "version": "\x1b[31m", "commands": [{"path": ["\u202e"]}]}
+    for name, text in (("ev\nil", f"cat <<'END'\n{json.dumps(manifest)}\nEND\n"), ("re\nfused", "exit 1\n")):
+        (folder / name).write_text(f"#!/bin/sh\n{text}")
+        (folder / name).chmod(0o755)
+    done = run("discover", str(folder))
+    assert done.stdout == f"a\\nb\\tc\t\\x1b[31m\t{folder}/ev\\nil\t\\u202e\n"
+    assert done.stderr == f"plugsvc: {folder}/re fused: `info` ended with status 1\n"

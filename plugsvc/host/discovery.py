@@ -1,16 +1,18 @@
-"""Finding plugins: every executable below a directory that answers `info` with a manifest."""
+"""Find plugins: every executable below a directory that answers `info` with a manifest."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..errors import DiscoveryError, RegistrationError
 from .context import Context
+from .jobs import Job, JobGroup
 from .plugin import INFO_OUTPUT_LIMIT, INFO_TIMEOUT, Plugin, new_plugin
 
 __all__ = ["DiscoveryHandler", "DiscoveryOption", "DiscoverySettings", "discover_plugins", "with_glob"]
@@ -87,24 +89,27 @@ def discover_plugins(
         except DiscoveryError as error:
             return error
 
-    with ThreadPoolExecutor(workers, "plugsvc-discover") as pool:
-        try:
-            paths = list(_candidates(top, settings, tell))
-            for path, answer in zip(paths, pool.map(ask, paths), strict=True):
-                if limits.reason is not None:
-                    break
-                if isinstance(answer, Plugin):
-                    found.append(answer)
-                else:
-                    tell(path, answer)
-        except BaseException:
-            # Those that are being asked are stopped, those that are not yet get no time at all.
-            limits.cancel("discovery was interrupted")
-            raise
-        reason = limits.reason
-        if reason is not None:
-            limits.cancel(reason)
-            raise DiscoveryError(f"looking for plugins in {top} was stopped: {reason}")
+    def take(path: str, job: Job[Plugin | DiscoveryError]) -> None:
+        answer = job.result()
+        if isinstance(answer, Plugin):
+            found.append(answer)
+        elif limits.reason is None:
+            tell(path, answer)
+
+    asked: deque[tuple[str, Job[Plugin | DiscoveryError]]] = deque()
+    with JobGroup(workers, "plugsvc-discover", partial(limits.cancel, "discovery was interrupted", kill=True)) as group:
+        for path in _candidates(top, settings, tell):
+            if limits.reason is not None:
+                break
+            asked.append((path, group.submit(partial(ask, path))))
+            while asked and asked[0][1].finished:
+                take(*asked.popleft())
+        for path, job in asked:
+            job.wait()
+            take(path, job)
+    reason = limits.reason
+    if reason is not None:
+        raise DiscoveryError(f"looking for plugins in {top} was stopped: {reason}")
     return found
 
 

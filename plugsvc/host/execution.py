@@ -11,6 +11,7 @@ from .channel import Channel
 from .context import Context
 from .jobs import Job, JobGroup
 from .plugin import Command, Plugin, last_line
+from .printable import printable
 from .process import Exit, Launch, run_process
 from .server import Server
 from .settings import Next, Option, Settings
@@ -294,4 +295,4 @@ class _Execution:
         ) from broken
 
     def _label(self) -> str:
-        return " ".join(["plugin", self._plugin.name, *self._command.path])
+        return printable(" ".join(["plugin", self._plugin.name, *self._command.path]))

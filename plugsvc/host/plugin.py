@@ -1,24 +1,40 @@
-"""A plugin: an executable that says with `info` what it is and which commands it has."""
+"""Ask an executable with `info` what it is and which commands it has."""
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from ..errors import DiscoveryError, IncompatiblePlugin
+from ..jsontext import Malformed, Scanner, provably_shallow
 from .context import Context
+from .printable import printable
 from .process import Exit, Launch, run_process
 
-__all__ = ["INFO_OUTPUT_LIMIT", "INFO_TIMEOUT", "MANIFEST_VERSION", "Command", "Manifest", "Plugin", "new_plugin"]
+__all__ = [
+    "INFO_OUTPUT_LIMIT",
+    "INFO_TIMEOUT",
+    "MANIFEST_VERSION",
+    "Command",
+    "Manifest",
+    "Plugin",
+    "new_plugin",
+    "not_an_argument",
+]
 
 MANIFEST_VERSION = 1
+MAX_DEPTH = 100
+"""How deep the values of a manifest may be nested."""
 INFO_TIMEOUT = 10.0
 INFO_OUTPUT_LIMIT = 4 * 1024 * 1024
 INFO_LINGER_SECONDS = 1.0
 INFO_GRACE_SECONDS = 0.5
+
+
+M = TypeVar("M")
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -108,19 +124,48 @@ def _check_executable(path: str) -> None:
 
 def _parse(path: str, output: bytes) -> Manifest:
     try:
-        versioned = msgspec.json.decode(output, type=_Versioned)
+        output.decode()  # msgspec does not look into what it skips
+    except UnicodeDecodeError as error:
+        raise DiscoveryError(f"{path}: `info` wrote no manifest: {error}{_excerpt(output)}") from error
+    if not provably_shallow(output, MAX_DEPTH):
+        # Before it is decoded: msgspec recurses, and the stack of this thread may be small.
+        try:
+            Scanner(MAX_DEPTH, any_value=True).scan(output, 0)
+        except Malformed as error:
+            raise DiscoveryError(
+                f"{path}: `info` wrote no manifest: {error.reason}, at byte {error.position}{_excerpt(output)}"
+            ) from error
+    version = _decode(path, output, _Versioned).manifest_version
+    # The type as well: in Python, true and 1.0 equal 1.
+    if type(version) is not int or version != MANIFEST_VERSION:
+        raise IncompatiblePlugin(
+            f"{path}: incompatible plugin: manifestVersion is {printable(repr(version), 60)},"
+            f" expected {MANIFEST_VERSION}"
+        )
+    manifest = _decode(path, output, Manifest)
+    for command in manifest.commands or ():
+        for word in command.path:
+            if (reason := not_an_argument(word)) is not None:
+                raise DiscoveryError(f"{path}: `info` wrote a command that cannot be executed: {word!r} {reason}")
+    return manifest
+
+
+def _decode(path: str, output: bytes, type: type[M]) -> M:
+    try:
+        return msgspec.json.decode(output, type=type)
     except msgspec.MsgspecError as error:
         raise DiscoveryError(f"{path}: `info` wrote no manifest: {error}{_excerpt(output)}") from error
-    # The type as well: in Python, true and 1.0 equal 1.
-    if type(versioned.manifest_version) is not int or versioned.manifest_version != MANIFEST_VERSION:
-        raise IncompatiblePlugin(
-            f"{path}: incompatible plugin: manifestVersion is {versioned.manifest_version!r}, "
-            f"expected {MANIFEST_VERSION}"
-        )
+
+
+def not_an_argument(word: str) -> str | None:
+    """Return why a text cannot be an argument of a program, None when it can."""
+    if "\0" in word:
+        return "has a null character"
     try:
-        return msgspec.json.decode(output, type=Manifest)
-    except msgspec.MsgspecError as error:
-        raise DiscoveryError(f"{path}: `info` wrote no manifest: {error}") from error
+        os.fsencode(word)
+    except UnicodeEncodeError:
+        return "has a lone surrogate"
+    return None
 
 
 class _Versioned(msgspec.Struct, rename="camel"):
@@ -137,4 +182,4 @@ def _excerpt(output: bytes) -> str:
 def last_line(exit: Exit) -> str:
     """Return `: ` and the last line of what a process wrote to its standard error, or nothing."""
     lines = exit.stderr.decode("utf-8", "replace").strip().splitlines()
-    return f": {lines[-1].strip()}" if lines else ""
+    return f": {printable(lines[-1].strip())}" if lines else ""

@@ -158,3 +158,31 @@ def test_cancellation(script: Callable[..., str], tmp_path: Path) -> None:
 def test_parallelism_is_positive(tmp_path: Path) -> None:
     with pytest.raises(RegistrationError, match="parallelism must be at least 1, not 0"):
         discover_plugins(tmp_path, parallelism=0)
+
+
+HOSTILE = {
+    "closed": "import os; os.close(1); os.close(2)",
+    "deep": """print('{"manifestVersion":1,"x":' + '[' * 100_000)""",
+    "hangs": "import signal; signal.pause()",
+    "huge": "while True: print('x' * 65536)",
+    "kills-itself": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+    "leaves-a-child": "import os, signal\nif os.fork() == 0: signal.pause()",
+    "null": r"""print(r'{"manifestVersion":1,"commands":[{"path":["\u0000"]}]}')""",
+    "utf-8": "import sys; sys.stdout.buffer.write(bytes([123, 255]))",
+}
+
+
+def test_one_plugin_does_not_hide_others(plugin: Plugin, script: Callable[..., str], tmp_path: Path) -> None:
+    for name, body in HOSTILE.items():
+        script(body, f"plugins/{name}")
+    (tmp_path / "plugins" / "not-a-program").write_bytes(b"\x7fELF")
+    (tmp_path / "plugins" / "not-a-program").chmod(0o755)
+    (tmp_path / "plugins" / "no-interpreter").write_text("#!/no/such/interpreter\n")
+    (tmp_path / "plugins" / "no-interpreter").chmod(0o755)
+    plugin(name="plugins/a")
+    plugin(name="plugins/z")
+    plugin(name="plugins/new\nline")
+    refused: dict[str, DiscoveryError] = {}
+    found = discover_plugins(tmp_path / "plugins", handler=refused.__setitem__, timeout=2, output_limit=1_000_000)
+    assert names(found, tmp_path / "plugins") == ["a", "new\nline", "z"]
+    assert {os.path.basename(path) for path in refused} == {*HOSTILE, "not-a-program", "no-interpreter"}

@@ -75,6 +75,63 @@ REFUSALS = {
     ),
 }
 
+RAW_REFUSALS = {
+    "invalid UTF-8": (
+        b'{"manifestVersion":1,"name":"\xff"}',
+        "`info` wrote no manifest: 'utf-8' codec can't decode byte 0xff in position 29: invalid start byte (it begins",
+    ),
+    "invalid UTF-8 in what is not known": (
+        b'{"manifestVersion":1,"x":"\xff"}',
+        "`info` wrote no manifest: 'utf-8' codec can't decode",
+    ),
+    "a lone surrogate": (
+        b'{"manifestVersion":1,"commands":[{"path":["\\ud800"]}]}',
+        "`info` wrote ",
+    ),
+    "a null character": (
+        b'{"manifestVersion":1,"commands":[{"path":["a","\\u0000"]}]}',
+        "`info` wrote a command that cannot be executed: '\\x00' has a null character",
+    ),
+    "depth": (
+        b'{"manifestVersion":1,"x":' + b"[" * 100 + b"]" * 100 + b"}",
+        "`info` wrote no manifest: nested more than 100 levels deep, at byte 124 (it begins with '{",
+    ),
+    "very much depth": (
+        b'{"manifestVersion":1,"x":' + b"[" * 1_000_000,
+        "`info` wrote no manifest: nested more than 100 levels deep, at byte 124 (it begins with '{",
+    ),
+    "very much depth of nothing": (b'[{"":' * 200_000, "`info` wrote no manifest: nested more than 100 levels deep"),
+    "a huge integer": (
+        b'{"manifestVersion":' + b"9" * 5000 + b"}",
+        "`info` wrote no manifest: Integer value out of range - at `$.manifestVersion`",
+    ),
+    "a number beyond all": (
+        b'{"manifestVersion":1e999}',
+        "`info` wrote no manifest: Number out of range - at `$.manifestVersion`",
+    ),
+    "a version that is long": (
+        b'{"manifestVersion":"' + b"x" * 5000 + b'"}',
+        f"incompatible plugin: manifestVersion is '{'x' * 56}..., expected 1",
+    ),
+    "null bytes": (b"\0" * 1000, "`info` wrote no manifest: JSON is malformed: invalid character (byte 0)"),
+}
+
+
+@pytest.mark.parametrize(("output", "reason"), RAW_REFUSALS.values(), ids=RAW_REFUSALS)
+def test_whatever_it_writes_is_a_discovery_error(output: bytes, reason: str, script: Script, tmp_path: Path) -> None:
+    (tmp_path / "output").write_bytes(output)
+    path = script(f"import sys; sys.stdout.buffer.write(open({str(tmp_path / 'output')!r}, 'rb').read())")
+    with pytest.raises(DiscoveryError) as caught:
+        new_plugin(path)
+    assert str(caught.value).startswith(f"{path}: {reason}")
+    assert "\n" not in str(caught.value)
+
+
+def test_values_a_hundred_levels_deep(script: Script) -> None:
+    deep = "[" * 97 + "]" * 97
+    text = f'{{"manifestVersion":1,"commands":[{{"data":{deep}}}]}}'
+    assert new_plugin(script(writing(text))).commands[0].data is not None
+
 
 @pytest.mark.parametrize(("body", "reason"), REFUSALS.values(), ids=REFUSALS)
 def test_refusals(body: str, reason: str, script: Script) -> None:

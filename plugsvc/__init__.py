@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         set_default_timeout as set_default_timeout,
         with_call_timeout as with_call_timeout,
     )
-    from .client.many import Prepared as Prepared, call_many as call_many, prepare as prepare
+    from .client.many import BoundCall as BoundCall, call_many as call_many, prepare as prepare
     from .errors import (
         ArgumentError as ArgumentError,
         CallTimeout as CallTimeout,
@@ -126,7 +126,7 @@ _WHERE = {
         init_service_client list_services namespace_stub service set_default_timeout
         with_call_timeout
     """,
-    "client.many": "Prepared call_many prepare",
+    "client.many": "BoundCall call_many prepare",
     "errors": """
         ArgumentError CallTimeout ConnectionLost DiscoveryError IncompatiblePlugin ManifestError
         MarshalError MisuseError NotHosted OpenError PluginError PluginFailed PlugsvcError
@@ -155,6 +155,7 @@ __all__ = [
     "ArgumentError",
     "Bind",
     "BindFunc",
+    "BoundCall",
     "CallTimeout",
     "Channel",
     "Command",
@@ -184,7 +185,6 @@ __all__ = [
     "PluginError",
     "PluginFailed",
     "PlugsvcError",
-    "Prepared",
     "ProtocolError",
     "Raw",
     "RegistrationError",

@@ -17,11 +17,10 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .client.api import default_session, manifest_decoder
-from .client.batches import exchange_in_loop
+from .client.asyncio_driver import driver_of
 from .client.binding import Timeout
 from .client.coroutines import connected, request
-from .client.many import Plan, Prepared, check_prepared
-from .client.ports import port_of
+from .client.many import BatchRequest, BoundCall, check_bound
 from .client.stubs import call_untyped, make_stub
 from .errors import ServiceError
 from .wire import GET_MANIFEST, HAS_NAMESPACE, LIST_SERVICES
@@ -118,22 +117,22 @@ def get_service(
     return make_stub(default_session, namespace, name, prototype, fallback, timeout, is_async=True)
 
 
-async def call_many(calls: Iterable[Prepared[R]], *, timeout: Timeout = ...) -> list[R | ServiceError]:
+async def call_many(calls: Iterable[BoundCall[R]], *, timeout: Timeout = ...) -> list[R | ServiceError]:
     """Make many calls at once; as `plugsvc.call_many`, also for calls of async stubs."""
-    prepared = check_prepared(calls, "call_many")
-    if not prepared:
+    bound = check_bound(calls, "call_many")
+    if not bound:
         return []
-    plan = Plan(prepared, timeout)
-    if not plan.session.hosted():
-        return [await _by_itself(call) for call in prepared]
+    batch = BatchRequest(bound, timeout)
+    if not batch.session.hosted():
+        return [await _by_itself(call) for call in bound]
     try:
-        connection = await connected(plan.session, plan.limit)
+        connection = await connected(batch.session, batch.limit)
     except ServiceError as error:
-        return plan.failed(error)
-    return plan.outcomes(*await exchange_in_loop(port_of(connection), plan.requests, plan.limit))
+        return batch.failed(error)
+    return batch.outcomes(*await driver_of(connection).call_batch(batch.requests, batch.limit))
 
 
-async def _by_itself(call: Prepared[R]) -> R | ServiceError:
+async def _by_itself(call: BoundCall[R]) -> R | ServiceError:
     try:
         value = call.stub(*call.args, **call.kwargs)
         return await value if isawaitable(value) else value  # type: ignore[no-any-return]

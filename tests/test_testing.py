@@ -75,7 +75,7 @@ def test_a_service_that_still_runs_is_not_waited_for(registry: Registry) -> None
         thread = threading.Thread(target=call)
         thread.start()
         assert api.get_service("math", "add", add)(1, 1) == 2
-        while not api.default_session.connection._pending:  # type: ignore[union-attr]
+        while not api.default_session.connection.pending:  # type: ignore[union-attr]
             assert thread.is_alive()
     thread.join(20)
     assert len(failures) == 1

@@ -110,7 +110,7 @@ class Caller:
     def _many(self) -> int:
         size = self._random.randrange(1, 40)
         expected: list[object] = []
-        calls: list[plugsvc.Prepared[object]] = []
+        calls: list[plugsvc.BoundCall[object]] = []
         for _ in range(size):
             number = self._number()
             if self._random.random() < 0.1:

@@ -1,106 +1,118 @@
-"""One connection to the host, shared by any number of threads, without a thread of its own.
+"""One connection to the host, shared by any number of threads and event loops, without a thread of its own.
 
-A caller writes its own request and reads its own reply; there is nobody to hand them to, so a call costs no
-switch between threads. When several threads call at once they share the work through two roles:
+A `Connection` drives the client core (`core`) and the leader/followers machine (`leader_followers`). It owns the lock
+that guards them and the descriptors, and with that the life of the connection. A caller writes its own request and
+reads its own reply, so that a call costs no switch between threads. Here is the driver of blocking calls, and what the
+drivers of event loops (`asyncio_driver`) are built on: `send`, `cancel`, `step`.
 
-- The *writer* is whoever is writing right now. A caller that finds one leaves its message in a queue, which
-  the writer empties before it goes on. When the pipe is full the writer does not wait: it leaves the rest to
-  the leader.
-- The *leader* is the one caller that reads, for everybody. It alone ever sleeps on the descriptors: for input,
-  and for room to write when something is left to write. So a host that is itself stuck writing a big reply to
-  us is always read from, however much we have to say to it. All other callers, the *followers*, sleep on a
-  lock each.
-
-Why nobody is forgotten (`_mutex` guards every step named here):
-
-1. A caller becomes leader, when there is none, or follower in the same step that makes it known as pending.
-2. The leader leaves in one step, which makes one of the followers the leader and wakes it. So while there are
-   followers, there is a leader, and it is a caller that has not left yet: awake, or asleep on the descriptors.
-3. A follower is woken when its reply is in, when it becomes the leader, and when the connection ends. It may
-   be woken before it has gone to sleep: the lock remembers. One that was woken for nothing looks again.
-4. A caller that gives up (time-out, Ctrl-C) leaves as everybody else does, and passes on what it was. A
-   follower that gives up in the moment it was made leader finds that out in the step in which it leaves.
-5. What others do to a sleeping leader (more to write, the end of the connection) they announce on an event
-   descriptor, which it watches, and which keeps the announcement until it looks.
-
-A message that was begun is finished before another one begins, also when its caller has given up meanwhile:
-the rest stays where it is and goes first. Only where an exception (Ctrl-C) strikes between a system call and
-the note of what it did, nobody knows any more where in the stream we are; then the connection ends, with
-that reason.
-
-Event loops use the same connection without ever sleeping in it: see `ports`.
+What an interruption by a signal handler's exception leaves is cleared up by `_leave`, in a `finally`. A `with`
+statement over the lock itself is safe: the interpreter runs no handler between taking the lock and entering the block,
+nor between the end of the block and giving it back.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
 import sys
 import threading
 import time
 import weakref
-from itertools import count
+from collections.abc import Callable, Sequence
 from threading import get_ident
 from typing import Protocol
 
-from ..errors import CallTimeout, ConnectionLost, ProtocolError, ServiceError
+from ..errors import CallTimeout, ConnectionLost, MisuseError, ProtocolError, ServiceError
 from ..openers import Duplex
-from ..openers.descriptors import eventfd, pipe
 from ..openers.large import expect_large
 from ..openers.looking import Looking
-from ..wire import MAX_DEPTH, MAX_MESSAGE, MAX_SEQUENCE, Reply, ReplyReader, join_call, request_prefix
+from ..wire import MAX_DEPTH, MAX_MESSAGE, Reply, request_prefix
+from .core import LARGE_READ_SIZE, READ_SIZE, Batch, Call, Core, Request
+from .descriptors import MAX_SLEEP, Descriptors
+from .leader_followers import LeaderFollowers, Member
 
-__all__ = ["Connection"]
-
-READ_SIZE = 64 * 1024
-BIG = 1024 * 1024
-"""Read size and pipe capacity once a message did not fit into one read."""
-
-BATCH = 64 * 1024
-"""Messages of several callers are joined into one write up to about this size."""
+__all__ = ["Connection", "LoopDriver"]
 
 REENTRY = "a signal handler or finalizer cannot call a service in the middle of its thread's own call"
-
-_FOREVER_MS = 24 * 3600 * 1000
-_FOREVER = _FOREVER_MS / 1000
-
-
-class Waiter(Protocol):
-    """Who waits for a call in another way than by leading and following. Called with the mutex held."""
-
-    def arrived(self, call: Call) -> None:
-        """Take note that the call has its reply, or, if it has none, that the connection has ended."""
+IN_A_CALL = "a coroutine cannot be run in the middle of its thread's own call"
+FORKED = "this process was forked, the connection belongs to its parent"
 
 
-class Port(Protocol):
-    """What an event loop is to a connection, see `ports`. Called with the mutex held, by any thread."""
+class LoopDriver(Member, Protocol):
+    """What an event loop is to a connection. All of it is called with the lock held: `vacant` and `ended` by any
+    thread, the others by that of the loop."""
 
-    def resume(self) -> None:
+    def stepping(self) -> None:
+        """Take note that it is the reader, for one step."""
+
+    def occupied(self, by_thread: bool) -> None:
+        """Take note that somebody else reads: a thread, or the step of another loop."""
+
+    def watch(self, room: bool) -> None:
+        """Have the loop tell when there is input, and when there is room to write if that is asked for."""
+
+    def vacant(self) -> None:
         """Take note that nobody reads at the moment."""
 
     def ended(self) -> bool:
-        """Take note that the connection has ended; return whether the descriptors are free to be closed."""
+        """Take note that the connection is over; return whether the descriptors may be closed."""
 
 
-class Call:
-    """One call in progress.
+class _InThread:
+    """A call that a thread waits for: the call itself is the member of the leader/followers.
 
-    `lock` is held, and waited for, by a follower; None for who was leader from the start. `left`: it was
-    leader, and has nothing to leave any more. `waiter` is None where the thread that has made the call waits
-    for it, and another one in the calls of subclasses.
+    `lock` is held, and waited for, by a follower; it is None for who was the reader from the start. `left`: it has
+    given up its roles.
     """
 
-    __slots__ = ("left", "lock", "message", "reply", "sequence")
+    __slots__ = ()
 
-    waiter: Waiter | None = None
+    left: bool
+    lock: threading.Lock | None
 
-    def __init__(self, sequence: int, message: bytes) -> None:
-        self.sequence = sequence
-        self.message = message
-        self.reply: Reply | None = None
-        self.lock: threading.Lock | None = None
-        self.left = False
+    def wake(self) -> None:
+        """See `Member`."""
+        if self.lock is not None:
+            with contextlib.suppress(RuntimeError):  # it is awake already
+                self.lock.release()
+
+    def completed(self) -> None:
+        """See `Call`."""
+        if self.lock is not None:
+            self.wake()
+
+    def sleep(self, deadline: float | None) -> bool:
+        """Sleep until it is woken; return False when time is up."""
+        lock = self.lock
+        assert lock is not None
+        if deadline is None:
+            return lock.acquire()
+        while (left := deadline - time.monotonic()) > 0:
+            if lock.acquire(timeout=min(left, MAX_SLEEP)):
+                return True
+        return False
+
+
+class BlockingCall(_InThread, Call):
+    """One call that a thread waits for."""
+
+    __slots__ = ("left", "lock")
+
+    def __init__(self, prefix: bytes, args: bytes) -> None:
+        # All attributes here: there is one of these for each call, and a call of `super` costs as much again.
+        self.prefix, self.args = prefix, args
+        self.reply, self.lock, self.sequence = None, None, -1
+        self.done = self.left = False
+
+
+class BlockingBatch(_InThread, Batch):
+    """A batch that a thread waits for."""
+
+    __slots__ = ("left", "lock")
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        super().__init__(requests)
+        self.left, self.lock = False, None
 
 
 class Connection:
@@ -108,6 +120,8 @@ class Connection:
 
     `max_message` (bytes) and `max_depth` limit what the host may send. `spin`: whether to look for a reply
     for a short while before going to sleep; by default where this process may use more than one CPU.
+
+    `loops`: the drivers of event loops that use it, by loop. `descriptors`: for these to watch.
     """
 
     def __init__(
@@ -119,50 +133,57 @@ class Connection:
         spin: bool | None = None,
         first_sequence: int = 1,
     ) -> None:
-        self._duplex = duplex
-        self._reader, self._writer_stream = duplex.reader, duplex.writer
-        self._ready = duplex.reader.ready
-        self._frames = ReplyReader(max_message=max_message, max_depth=max_depth)
-        self._sequences = count(first_sequence)
-        self._read_size = READ_SIZE
         self.spin = spin
-        self._look = Looking(spin).until
-
-        self._mutex = threading.Lock()
-        self._pending: dict[int, Call] = {}
-        self._followers: dict[int, Call] = {}
-        self._leader: Call | None = None
-        self._writer: Call | None = None
-        self._current: bytes | memoryview | None = None  # what is being written, or the rest of it
-        self._stalled = False  # there is a rest, and no room for it
-        self._queue: dict[int, bytes] = {}  # what is to be written next, by sequence
-        self._reading = False  # bytes have been taken from the stream and not yet been dealt with
-        self._ended: str | None = None
-        self._cause: ProtocolError | None = None
-        self._end_asked: str | None = None
-        self.ports: dict[object, Port] = {}  # by event loop
-        # Threads that are in the middle of a call: a signal handler or finalizer that calls from in there
-        # would wait for itself.
+        self.loops: dict[object, LoopDriver] = {}
+        self.descriptors = Descriptors(duplex)
+        self._core = Core(max_message=max_message, max_depth=max_depth, first_sequence=first_sequence)
+        self._roles = LeaderFollowers(self._core)
+        self._spin = Looking(spin).until
+        self._lock = threading.Lock()
+        # Threads that are in the middle of something here: a signal handler or finalizer that calls from in there
+        # would wait for itself. Each thread adds and removes only itself; a set does that in one step.
         self._active: set[int] = set()
-
-        self._wake_read, self._wake_write = _event_descriptors()
-        self._poller = select.poll()
-        self._poller.register(self._wake_read, select.POLLIN)
-        self._reader_fd, self._writer_fd = duplex.reader.fileno(), duplex.writer.fileno()
-        self._arm, self._arm_writer, self._room = duplex.reader.arm, duplex.writer.arm, duplex.writer.room
-        self._watching_room = False
-        self._watch(False)
+        self._close_asked: str | None = None
         _connections.add(self)
 
     @property
     def closed(self) -> str | None:
-        """Why the connection has ended, or None while it has not."""
-        return self._ended
+        """Why the connection is over, or None while it is not."""
+        over = self._core.over
+        return None if over is None else over.reason
 
     @property
     def urls(self) -> tuple[str, ...]:
         """The URLs that it was opened by, if any."""
-        return self._duplex.urls
+        return self.descriptors.urls
+
+    @property
+    def pending(self) -> int:
+        """How many replies are expected."""
+        return self._core.pending
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody uses it, and nothing waits to be written."""
+        return self._roles.empty and not (self._roles.followers or self._roles.blocked or self._active or self.pending)
+
+    @property
+    def has_reader(self) -> bool:
+        """Whether somebody reads at the moment."""
+        return self._roles.reader is not None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether something waits for room to be written."""
+        return self._roles.blocked
+
+    def lost(self) -> ConnectionLost:
+        """Return the error of a call after the end. Raises `AssertionError` before."""
+        over = self._core.over
+        assert over is not None
+        return over.error()
+
+    # Blocking calls
 
     def call_raw(self, prefix: bytes, args: bytes, timeout: float | None = None) -> Reply:
         """Send one request and return its reply, whatever that says.
@@ -175,36 +196,32 @@ class Connection:
             reply in time. The connection goes on, and the late reply is ignored. ServiceError: called by a
             signal handler or finalizer in the middle of another call of this thread.
         """
-        me = get_ident()
-        if me in self._active:
-            raise ServiceError(REENTRY)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        sequence = next(self._sequences) & MAX_SEQUENCE
-        call = Call(sequence, join_call(sequence, prefix, args))
-        try:
-            self._active.add(me)
-            self._register(call)
-            if self._writer is call:
-                self._write(call)
-            if call.lock is None or self._follow(call, deadline):
-                self._lead(call, deadline)
-        finally:
-            if call.left:
-                self._active.discard(me)
-            else:
-                try:
-                    self._leave(call, me)
-                finally:
-                    if me in self._active:  # leaving itself was interrupted
-                        self._leave(call, me)
+        call = BlockingCall(prefix, args)
+        self._run(call, timeout)
         if call.reply is not None:
             return call.reply
-        self._check()
-        raise CallTimeout(f"no reply within {timeout:g} s")
+        raise self._missing(timeout)
 
     def request(self, type: str, namespace: str, name: str = "", timeout: float | None = None) -> Reply:
         """Send a request without arguments and return its reply, whatever that says. Raises as `call_raw`."""
         return self.call_raw(request_prefix(type, namespace, name), b"null", timeout)
+
+    def call_batch(
+        self, requests: Sequence[Request], timeout: float | None = None
+    ) -> tuple[list[Reply | None], ServiceError | None]:
+        """Send requests together and return their replies, in order, whatever those say.
+
+        `timeout`: seconds for all of them, None for no limit. Where a reply has not come it is None, and there is the
+        reason as well: a `ConnectionLost` or a `CallTimeout`. Raises `ServiceError` as `call_raw`.
+        """
+        if not requests:
+            return [], None
+        batch = BlockingBatch(requests)
+        try:
+            self._run(batch, timeout)
+        except ConnectionLost as error:
+            return batch.replies, error
+        return batch.replies, None if batch.done else self._missing(timeout)
 
     def close(self, reason: str = "the connection was closed by this program") -> None:
         """End the connection: every pending and every later call fails with `reason`. Safe to call again.
@@ -213,9 +230,9 @@ class Connection:
         """
         me = get_ident()
         if me in self._active:
-            # From a signal handler in the middle of a call, which may hold the mutex: the leader does it.
-            self._end_asked = reason
-            self._wake()
+            # By a signal handler in the middle of a call, which may hold the lock: who is interrupted does it.
+            self._close_asked = reason
+            self.descriptors.ring()
             return
         self._active.add(me)
         try:
@@ -223,343 +240,310 @@ class Connection:
         finally:
             self._active.discard(me)
 
-    # Becoming part of it, and leaving
+    def _missing(self, timeout: float | None) -> ServiceError:
+        """Return why a call has no reply."""
+        over = self._core.over
+        return over.error() if over is not None else CallTimeout(f"no reply within {timeout:g} s")
 
-    def _register(self, call: Call) -> None:
-        with self._mutex:
-            self._check()
-            sequence = call.sequence
-            self._pending[sequence] = call
-            if self._leader is None:
-                self._leader = call
+    def _run(self, call: BlockingCall | BlockingBatch, timeout: float | None) -> None:
+        """Make a call, and wait until it has its reply, the connection is over, or time is up."""
+        me = get_ident()
+        if me in self._active:
+            raise ServiceError(REENTRY)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        roles = self._roles
+        try:
+            self._active.add(me)
+            with self._lock:
+                chunk = roles.join(call, call)
+                if roles.reader is not call:
+                    call.lock = threading.Lock()
+                    call.lock.acquire()
+            if chunk is not None:
+                self._write(chunk)
+            if call.lock is None or self._follow(call, deadline):
+                self._lead(call, deadline)
+        finally:
+            if call.left:
+                self._active.discard(me)
             else:
-                call.lock = threading.Lock()
-                call.lock.acquire()
-                self._followers[sequence] = call
-            if self._writer is None and self._current is None:
-                self._writer = call
-                self._current = call.message
-            else:
-                self._queue[sequence] = call.message
+                try:
+                    self._leave(call, (call,), me)
+                finally:
+                    if me in self._active:  # leaving itself was interrupted
+                        self._leave(call, (call,), me)
 
-    def _check(self) -> None:
-        if self._ended is not None:
-            raise ConnectionLost(self._ended) from self._cause
-
-    def _leave(self, call: Call, me: int) -> None:
-        """Undo `_register` and pass on the roles that this caller has. Does nothing when done again."""
-        with self._mutex:
-            sequence = call.sequence
-            self._pending.pop(sequence, None)
-            if self._queue:
-                self._queue.pop(sequence, None)
-            if self._followers:
-                self._followers.pop(sequence, None)
-            if self._writer is call:
-                self._writing_interrupted(call)
-            if self._leader is call:
-                if self._reading:
-                    self._reading = False
-                    self._end_locked(f"interrupted while reading a reply{_by()}")
-                if self._followers:
-                    # The one that came last is the most likely to be still awake, and to stay leader for
-                    # long.
-                    heir = next(reversed(self._followers.values()))
-                    release(heir)
-                    self._leader = heir
-                    del self._followers[heir.sequence]
-                else:
-                    self._leader = None
-                    for port in self.ports.values():
-                        port.resume()
-            ended = self._ended or self._end_asked
-            if ended is not None:
-                self._end_locked(ended)
-        self._active.discard(me)
-
-    def _writing_interrupted(self, call: Call) -> None:
-        """Sort out what an exception in the middle of `_write` has left."""
-        if self._current is call.message and len(call.message) <= self._writer_stream.atomic:
-            # All of our message or nothing of it has gone out: nobody else is concerned.
-            self._current = None
-        elif self._current is not None:
-            self._end_locked(f"interrupted while writing a request{_by()}")
-        if self._queue:
-            self._take_queue()
-            self._stalled = True
-            self._wake()
-        self._writer = None
-
-    # Writing
-
-    def _write(self, call: Call) -> None:
-        """As the writer, write `_current` and then the queue, as far as there is room."""
-        stream = self._writer_stream
-        while True:
-            data = self._current
-            if data is None:
-                self._writer = None
-                return
-            try:
-                written = stream.write(data)
-            except (OSError, ProtocolError) as error:
-                self._current = None
-                self._writer = None
-                self._end(f"the host does not read any more ({_text(error)})")
-                return
-            if written < len(data):
-                if written:
-                    self._current = memoryview(data)[written:]
-                if len(data) > READ_SIZE:
-                    stream.grow(BIG)
-                    expect_large()
-                if not written:
-                    with self._mutex:
-                        self._stalled = True
-                        self._writer = None
-                        if self._leader is not call:
-                            self._wake()
-                    return
-                continue
-            with self._mutex:
-                self._current = None
-                if not self._queue:
-                    self._writer = None
-                    return
-                self._take_queue()
-
-    def _take_queue(self) -> None:
-        """Make the queued messages, or the first of many, what is written next."""
-        batch: dict[int, bytes] = {}
-        size = 0
-        for sequence, message in self._queue.items():
-            batch[sequence] = message
-            size += len(message)
-            if size >= BATCH:
-                break
-        self._current = b"".join(batch.values())
-        for sequence in batch:
-            del self._queue[sequence]
-
-    def _resume_writing(self, call: Call) -> None:
-        """As the leader, go on where there was no room before."""
-        with self._mutex:
-            if self._writer is not None or not self._stalled:
-                return
-            self._stalled = False
-            self._writer = call
-        self._write(call)
-
-    # Waiting
-
-    def _follow(self, call: Call, deadline: float | None) -> bool:
-        """Sleep until this call has its reply or is the leader, the connection has ended, or time is up.
-
-        Returns whether it is the leader.
-        """
-        lock = call.lock
-        assert lock is not None
-        while True:
-            if deadline is None:
-                lock.acquire()
-            else:
-                left = deadline - time.monotonic()
-                if left <= 0 or not lock.acquire(timeout=min(left, _FOREVER)):
-                    if deadline <= time.monotonic():
-                        return False
-                    continue
-            if call.reply is not None or self._ended is not None:
+    def _follow(self, call: BlockingCall | BlockingBatch, deadline: float | None) -> bool:
+        """Sleep until the call is completed, or time is up; return whether the call is the reader now."""
+        while call.sleep(deadline):
+            if call.done or self._core.over is not None:
                 return False
-            # The leader wakes its heir inside the step that makes it so; wait for the end of that step.
-            with self._mutex:
-                if self._leader is call:
+            # The reader wakes its successor inside the step that makes it so; wait for the end of that step.
+            with self._lock:
+                if self._roles.reader is call:
                     return True
+        return False
 
-    def _lead(self, call: Call, deadline: float | None) -> None:
-        """Read for everybody until this call has its reply, the connection has ended, or time is up."""
-        ready = self._ready
-        while call.reply is None and self._ended is None:
-            if not ready() and (self._stalled or not self._look(ready)):
-                if not self._sleep(call, deadline):
+    def _lead(self, call: BlockingCall | BlockingBatch, deadline: float | None) -> None:
+        """Read for everybody until the call is completed, or time is up."""
+        core, roles, ready = self._core, self._roles, self.descriptors.ready
+        while not call.done and core.over is None:
+            if not ready() and (roles.blocked or not self._spin(ready)):
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
                     return
+                rang, has_room = self.descriptors.wait(roles.blocked, left)
+                if rang and self._close_asked is not None:
+                    self._end(self._close_asked)
+                elif has_room:
+                    self._resume(call)
                 continue
-            self._take_input()
+            if self._receive(call, call):
+                call.left = True
+                return
             # There may be input for others without end.
             if deadline is not None and time.monotonic() >= deadline:
                 return
 
-    def _sleep(self, call: Call, deadline: float | None) -> bool:
-        """Sleep until there is input, room for what is stalled, or an announcement; False when time is up."""
-        if self._stalled is not self._watching_room:
-            self._watch(self._stalled)
-        if not self._arm():
-            return True
-        if self._watching_room and not self._arm_writer():
-            self._resume_writing(call)
-            return True
-        before = time.monotonic()
-        if deadline is None:
-            events = self._poller.poll()
-        elif before >= deadline:
-            return False
-        else:
-            events = self._poller.poll(min((deadline - before) * 1000, _FOREVER_MS))
-        for fd, event in events:
-            if fd == self._wake_read:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(fd, 8)
-                if self._end_asked is not None:
-                    self._end(self._end_asked)
-            elif fd == self._writer_fd and (event & ~select.POLLIN or self._room == select.POLLIN):
-                self._resume_writing(call)
-        return True
+    # Reading and writing, for all drivers
 
-    def _watch(self, room: bool) -> None:
-        """Set what the leader sleeps for: input, and room to write if asked for."""
-        events = self._room if room else 0
-        if self._reader_fd == self._writer_fd:
-            self._poller.register(self._reader_fd, select.POLLIN | events)
-        else:
-            self._poller.register(self._reader_fd, select.POLLIN)
-            if room:
-                self._poller.register(self._writer_fd, events)
-            elif self._watching_room:
-                self._poller.unregister(self._writer_fd)
-        self._watching_room = room
+    def _receive(self, member: Member, call: Call | None = None) -> bool:
+        """As the reader, read once and tell those whose calls are completed.
 
-    def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # full of announcements already
-            os.write(self._wake_write, b"\1\0\0\0\0\0\0\0")
-
-    # Reading
-
-    def _take_input(self) -> None:
-        """As the leader, read once and hand out the replies that came."""
-        self._reading = True
+        If `call` is one of them the member leaves in the same step; returns whether it has.
+        """
+        core, roles = self._core, self._roles
+        roles.in_hand = True
         try:
-            data = self._reader.read(self._read_size)
+            data = self.descriptors.reader.read(core.read_size)
         except (OSError, ProtocolError) as error:
-            self._reading = False
+            roles.in_hand = False
             self._end(f"reading from the host failed ({_text(error)})")
-            return
+            return False
         if data is None:
-            self._reading = False
-            return
-        if not data:
-            self._reading = False
-            self._end_of_file()
-            return
-        frames = self._frames
-        replies = frames.feed(data)
-        if replies:
-            self._read_size = READ_SIZE
-            with self._mutex:
-                if len(replies) == 1 and not (self._followers or self._queue or self.ports):
-                    reply, leader = replies[0], self._leader
-                    if leader is not None and reply.sequence == leader.sequence and self._is_quiet():
-                        # Nobody else is here: hand out and `_leave` in one step.
-                        del self._pending[leader.sequence]
-                        leader.reply = reply
-                        self._reading = False
-                        self._leader = None
-                        leader.left = True  # last: until then an interruption makes it leave once more
-                        return
-                for reply in replies:
-                    self._hand_out(reply)
-        elif self._read_size != BIG:
-            self._read_size = BIG
-            self._reader.grow(BIG)
+            roles.in_hand = False
+            return False
+        with self._lock:
+            core.received(data)
+            if core.over is not None:
+                roles.in_hand = False
+                self._wind_up()
+                return False
+            if core.completed:
+                self._tell()
+            roles.in_hand = False
+            if call is not None and call.done and self._close_asked is None:
+                self._pass_on(member)
+                return True
+        if core.read_size != READ_SIZE:
+            self.descriptors.reader.grow(LARGE_READ_SIZE)
             expect_large()
-        self._reading = False
-        malformed = frames.error
-        if malformed is not None:
-            self._cause = malformed
-            where = f"byte {malformed.offset} of the stream"
-            self._end(f"the host sent what is not the protocol: {malformed.reason} ({where})")
+        return False
 
-    def _is_quiet(self) -> bool:
-        """Whether nobody is writing and nothing has ended, or is about to."""
-        return self._writer is None and self._ended is None and self._end_asked is None and self._frames.error is None
+    def _write(self, chunk: bytes | memoryview | None) -> None:
+        """As the writer, write the chunk and what else there is, as far as there is room."""
+        roles, stream = self._roles, self.descriptors.writer
+        while chunk is not None:
+            try:
+                written = stream.write(chunk)
+            except (OSError, ProtocolError) as error:
+                roles.stop_writing()
+                self._end(f"the host does not read any more ({_text(error)})")
+                return
+            if written < len(chunk) and len(chunk) > READ_SIZE:
+                stream.grow(LARGE_READ_SIZE)
+                expect_large()
+            with self._lock:
+                if written:
+                    chunk = roles.wrote(written)
+                elif roles.no_room():
+                    self.descriptors.ring()
+                    return
+                else:
+                    return
 
-    def _hand_out(self, reply: Reply) -> None:
-        sequence = reply.sequence
-        call = self._pending.get(sequence)
-        if call is None:
-            return  # late, a duplicate, or never asked for: ignored
-        call.reply = reply
-        if call.waiter is not None:
-            call.waiter.arrived(call)
-        elif self._followers and sequence in self._followers:
-            release(call)
-            del self._followers[sequence]
-        del self._pending[sequence]
+    def _resume(self, member: Member) -> None:
+        """As the reader, go on writing where there was no room before."""
+        with self._lock:
+            chunk = self._roles.resume(member)
+        self._write(chunk)
 
-    def _end_of_file(self) -> None:
-        buffered = self._frames.buffered
-        try:
-            self._frames.eof()
-        except ProtocolError as error:
-            self._cause = error
-            self._end(f"the host closed the connection in the middle of a message, after {buffered} bytes of it")
-        else:
-            self._end("the host closed the connection")
+    # Leaving, and the end
 
-    # The end
+    def _leave(self, member: Member, calls: Sequence[Call], me: int) -> None:
+        """Forget calls that are not done and pass on the roles of a member. Does nothing when done again."""
+        core, roles = self._core, self._roles
+        with self._lock:
+            for call in calls:
+                core.cancel(call)
+            if roles.writer is member and not core.lose_track(calls, self.descriptors.writer.atomic):
+                core.end(f"interrupted while writing a request{_by()}")
+            if roles.reader is member and roles.in_hand:
+                roles.in_hand = False
+                core.end(f"interrupted while reading a reply{_by()}")
+            self._pass_on(member)
+            if roles.blocked:
+                self.descriptors.ring()  # for the reader, if there is one
+            if self._close_asked is not None:
+                core.end(self._close_asked)
+            if core.over is not None:
+                self._wind_up()
+        self._active.discard(me)
+
+    def _pass_on(self, member: Member) -> None:
+        """Have a member leave, and wake who comes after it."""
+        roles = self._roles
+        if roles.followers:
+            successor = roles.successor(member)
+            if successor is not None:
+                successor.wake()
+        was_reader = roles.reader is member
+        roles.leave(member)
+        if self.loops and was_reader and roles.reader is None:
+            for loop in self.loops.values():
+                loop.vacant()
+
+    def _tell(self) -> None:
+        """Tell those who wait for the calls that are completed."""
+        completed, roles = self._core.completed, self._roles
+        while completed:
+            call = completed[-1]
+            roles.served(call)
+            call.completed()
+            completed.pop()  # last: an interruption tells it again
 
     def _end(self, reason: str) -> None:
-        with self._mutex:
-            self._end_locked(reason)
+        with self._lock:
+            self._core.end(reason)
+            self._wind_up()
 
-    def _end_locked(self, reason: str) -> None:
-        """Let every call fail. Does nothing new when done again, but finishes what was interrupted."""
-        if self._ended is None:
-            self._ended = reason
-        self._queue.clear()
-        for call in self._pending.values():
-            if call.waiter is not None:
-                call.waiter.arrived(call)
-        self._pending.clear()
-        for call in self._followers.values():
-            release(call)
-        self._followers.clear()
-        free = [port.ended() for port in self.ports.values()]
-        if self._leader is None and self._writer is None and all(free):
+    def _wind_up(self) -> None:
+        """Let every call fail, and close the descriptors as soon as nobody uses them. May be done again."""
+        core, roles = self._core, self._roles
+        assert core.over is not None
+        core.end(core.over.reason)  # an interruption may have cut it short
+        self._tell()
+        may_close = [loop.ended() for loop in self.loops.values()]
+        if roles.empty and all(may_close):
             # Not earlier: a descriptor closed under a sleeping thread may be another file's when it wakes.
-            self._current = None
-            self._duplex.close()
+            self.descriptors.close_streams()
         else:
-            self._wake()
+            self.descriptors.ring()
 
-    def _abandon(self) -> None:
-        """In a forked child:
+    # For the drivers of event loops
 
-        let the parent have the connection, without its locks, which nobody here releases.
+    def add_loop(self, loop: object, driver: LoopDriver, alive: Callable[[object], bool]) -> None:
+        """Add the driver of an event loop, and forget those of loops that are not `alive`."""
+        with self._lock:
+            # A new dictionary: others may be iterating over the old one.
+            self.loops = {**{each: known for each, known in self.loops.items() if alive(each)}, loop: driver}
+
+    def in_use_here(self) -> bool:
+        """Whether the calling thread is in the middle of using the connection: this is a finalizer, say."""
+        return get_ident() in self._active
+
+    def send(self, driver: LoopDriver, calls: Sequence[Call]) -> None:
+        """Submit calls, and write their messages, or leave them to who is writing.
+
+        Raises `ConnectionLost`, and `MisuseError` in the middle of a call of this thread.
         """
-        self._ended = "this process was forked, the connection belongs to its parent"
-        self._mutex = threading.Lock()
+        me = get_ident()
+        if me in self._active:
+            raise MisuseError(IN_A_CALL)
+        try:
+            self._active.add(me)
+            try:
+                with self._lock:
+                    chunk = self._roles.send(driver, calls)
+                self._write(chunk)
+            except BaseException:
+                self._leave(driver, calls, me)
+                raise
+        finally:
+            self._done(me)
+
+    def cancel(self, call: Call) -> None:
+        """Forget a call. Not in the middle of a call of this thread."""
+        me = get_ident()
+        try:
+            self._active.add(me)
+            with self._lock:
+                self._core.cancel(call)
+        finally:
+            self._done(me)
+
+    def step(self, driver: LoopDriver, reads: int) -> bool:
+        """Become the reader for one step, if nobody reads: write what there is room for, read up to `reads` times.
+
+        Never sleeps. Returns whether there is more to do at once. Not in the middle of a call of this thread.
+        """
+        me = get_ident()
+        try:
+            self._active.add(me)
+            with self._lock:
+                if not self._roles.visit(driver):
+                    driver.occupied(isinstance(self._roles.reader, _InThread))
+                    return False
+                driver.stepping()
+            return self._step(driver, reads)
+        finally:
+            try:
+                if self._roles.reader is driver:
+                    self._leave(driver, (), me)
+            finally:
+                if self._roles.reader is driver:  # leaving itself was interrupted
+                    self._leave(driver, (), me)
+                self._done(me)
+
+    def _step(self, member: Member, reads: int) -> bool:
+        roles, descriptors = self._roles, self.descriptors
+        if roles.blocked:
+            self._resume(member)
+        for _ in range(reads):
+            # What has woken us is most likely input, and to find none costs no more than to ask.
+            self._receive(member)
+            if self._core.over is not None:
+                return False
+            if not descriptors.ready() and descriptors.reader.arm():
+                return roles.blocked and not descriptors.writer.arm()
+        return True
+
+    @property
+    def vacant(self) -> bool:
+        """Whether nobody reads, and somebody may."""
+        return self._roles.reader is None and self._core.over is None
+
+    def watch_if_vacant(self, driver: LoopDriver) -> None:
+        """Have a loop watch, unless somebody reads: a thread that comes to read calls `vacant` when it leaves."""
+        with self._lock:
+            if self.vacant:
+                driver.watch(self._roles.blocked)
+
+    def end_again(self) -> None:
+        """Close the descriptors after the end, where a loop has kept them open."""
+        with self._lock:
+            self._wind_up()
+
+    def _done(self, me: int) -> None:
+        """Let this thread's signal handlers and finalizers use the connection again."""
+        self._active.discard(me)
+        if self._close_asked is not None and self._core.over is None:
+            self._end(self._close_asked)
+
+    # Processes
+
+    def abandon(self) -> None:
+        """In a forked child, leave the connection to the parent: close the copies, and take no lock of the parent's."""
+        self._lock = threading.Lock()
         self._active = set()
-        self._leader = self._writer = None
-        self.ports = {}
-        self._duplex.close()
-        # The event descriptor is shared with the parent: a write to it would wake the parent's leader.
-        os.close(self._wake_read)
-        if self._wake_write != self._wake_read:
-            os.close(self._wake_write)
-        self._wake_read, self._wake_write = _event_descriptors()
+        self._core.end(FORKED)
+        self._roles.abandon()
+        self.loops = {}
+        self.descriptors.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_wake_write"):
-            self._duplex.close()
-            os.close(self._wake_read)
-            if self._wake_write != self._wake_read:
-                os.close(self._wake_write)
-
-
-def release(call: Call) -> None:
-    """Wake a follower. It may be awake already, where an exception cut a former attempt short."""
-    assert call.lock is not None
-    with contextlib.suppress(RuntimeError):
-        call.lock.release()
+        if hasattr(self, "descriptors"):
+            self.descriptors.close()
 
 
 def _text(error: OSError | ProtocolError) -> str:
@@ -573,23 +557,12 @@ def _by() -> str:
     return f" ({type(error).__name__})" if error is not None else ""
 
 
-def _event_descriptors() -> tuple[int, int]:
-    """Return what to watch and what to write 8 bytes to, to wake who watches."""
-    if hasattr(os, "eventfd"):
-        fd = eventfd()
-        return fd, fd
-    read, write = pipe()
-    os.set_blocking(read, False)
-    os.set_blocking(write, False)
-    return read, write
-
-
 _connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
 def _abandon_all() -> None:
     for connection in list(_connections):
-        connection._abandon()
+        connection.abandon()
 
 
 os.register_at_fork(after_in_child=_abandon_all)

@@ -12,9 +12,9 @@ from weakref import WeakKeyDictionary
 
 from ..errors import CallTimeout, ServiceError
 from ..wire import Reply, request_prefix
+from .asyncio_driver import driver_of
 from .binding import Binding, Timeout, check_name, raise_remote
 from .connection import Connection
-from .ports import port_of
 from .session import Session, check_timeout
 
 __all__ = ["connected", "make_coroutine_function", "request"]
@@ -33,15 +33,16 @@ def make_coroutine_function(binding: Binding) -> Callable[..., Any]:
                 value = fallback(*args, **kwargs)
                 return await value if isawaitable(value) else value
             connection = await connected(session, limit)
-        port = port_of(connection)
-        call = port.begin(prefix, encode(args, kwargs), limit)
+        driver = driver_of(connection)
+        call = driver.begin(prefix, encode(args, kwargs), limit)
         try:
             reply = await call.future
         except CallTimeout as error:
             raise CallTimeout(f"{binding.namespace}.{binding.name}: {error}") from None
         finally:
-            if call.reply is None or limit is not None:
-                port.finish(call)
+            if limit is not None or not call.done:
+                driver.finish(call)
+        assert reply is not None
         if reply.error is not None:
             raise_remote(reply)
         return decode(reply.reply)
@@ -65,7 +66,7 @@ async def request(session: Session, type: str, namespace: str, timeout: Timeout)
     check_timeout(limit)
     try:
         connection = await connected(session, limit)
-        reply = await port_of(connection).call_raw(request_prefix(type, namespace), b"null", limit)
+        reply = await driver_of(connection).call_raw(request_prefix(type, namespace), b"null", limit)
     except CallTimeout as error:
         raise CallTimeout(f"{type} {namespace!r}: {error}") from None
     raise_remote(reply)

@@ -1,28 +1,26 @@
-"""Lists of calls, sent together: while the host is at one, the others are on their way already."""
+"""`call_many`: many calls whose requests are sent together."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from ..errors import CallTimeout, MisuseError, ServiceError
 from ..wire import Reply
 from .binding import Binding, Timeout, binding_of, raise_remote
+from .core import Request
 from .session import check_timeout
 
-if TYPE_CHECKING:
-    from .batches import Request
-
-__all__ = ["Plan", "Prepared", "call_many", "check_prepared", "prepare"]
+__all__ = ["BatchRequest", "BoundCall", "call_many", "check_bound", "prepare"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
-class Prepared(Generic[R_co]):
+class BoundCall(Generic[R_co]):
     """A call that is yet to be made: a stub and its arguments. May be used several times."""
 
     __slots__ = ("args", "binding", "kwargs", "stub")
@@ -36,71 +34,69 @@ class Prepared(Generic[R_co]):
 
 
 @overload
-def prepare(stub: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> Prepared[R]: ...
+def prepare(stub: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> BoundCall[R]: ...
 
 
 @overload
-def prepare(stub: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Prepared[R]: ...
+def prepare(stub: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> BoundCall[R]: ...
 
 
-def prepare(stub: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Prepared[Any]:
+def prepare(stub: Callable[..., Any], /, *args: Any, **kwargs: Any) -> BoundCall[Any]:
     """Return a call of `stub` with these arguments, for `call_many`. Nothing is checked or sent before that.
 
     Raises `MisuseError` when `stub` is not a stub.
     """
-    return Prepared(stub, args, kwargs)
+    return BoundCall(stub, args, kwargs)
 
 
-def call_many(calls: Iterable[Prepared[R]], *, timeout: Timeout = ...) -> list[R | ServiceError]:
+def call_many(calls: Iterable[BoundCall[R]], *, timeout: Timeout = ...) -> list[R | ServiceError]:
     """Make many calls at once and return for each its result, or the `ServiceError` with which it failed, in order.
 
     The requests are written together, and the host carries them out side by side, in any order. `timeout` is in
     seconds and for all of them together; by default it is the longest limit that one of their stubs has. Where no host
     started this process each call is made as by itself.
 
-    Raises `MisuseError` for what are not prepared calls of blocking stubs.
+    Raises `MisuseError` for what are not bound calls of blocking stubs.
     """
-    from .batches import exchange
-
-    prepared = check_prepared(calls, "call_many")
-    for call in prepared:
+    bound = check_bound(calls, "call_many")
+    for call in bound:
         if call.binding.is_async:
             raise MisuseError(f"{call!r} is one of an async stub: await plugsvc.aio.call_many instead")
-    if not prepared:
+    if not bound:
         return []
-    plan = Plan(prepared, timeout)
-    if not plan.session.hosted():
-        return [_by_itself(call) for call in prepared]
+    batch = BatchRequest(bound, timeout)
+    if not batch.session.hosted():
+        return [_by_itself(call) for call in bound]
     try:
-        connection = plan.session.connection or plan.session.connect(plan.limit)
+        connection = batch.session.connection or batch.session.connect(batch.limit)
     except ServiceError as error:
-        return plan.failed(error)
-    return plan.outcomes(*exchange(connection, plan.requests, plan.limit))
+        return batch.failed(error)
+    return batch.outcomes(*connection.call_batch(batch.requests, batch.limit))
 
 
-def check_prepared(calls: Iterable[Prepared[R]], wanted_by: str) -> list[Prepared[R]]:
+def check_bound(calls: Iterable[BoundCall[R]], wanted_by: str) -> list[BoundCall[R]]:
     """Return the calls as a list. Raises `MisuseError` when one is anything else."""
-    prepared = list(calls)
-    for call in prepared:
-        if not isinstance(call, Prepared):
+    bound = list(calls)
+    for call in bound:
+        if not isinstance(call, BoundCall):
             raise MisuseError(f"{wanted_by} needs calls as prepare makes them, got {call!r}")
-    return prepared
+    return bound
 
 
-def _by_itself(call: Prepared[R]) -> R | ServiceError:
+def _by_itself(call: BoundCall[R]) -> R | ServiceError:
     try:
         return call.stub(*call.args, **call.kwargs)  # type: ignore[no-any-return]
     except ServiceError as error:
         return error
 
 
-class Plan:
+class BatchRequest:
     """What is to be sent for a list of calls, and what becomes of the replies.
 
     `limit`: seconds for all of them, or None. `requests`: what to send, for those calls whose arguments fit.
     """
 
-    def __init__(self, calls: Sequence[Prepared[Any]], timeout: Timeout) -> None:
+    def __init__(self, calls: Sequence[BoundCall[Any]], timeout: Timeout) -> None:
         self._calls = calls
         (self.session,) = {call.binding.session for call in calls}
         if isinstance(timeout, EllipsisType):

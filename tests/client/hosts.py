@@ -37,13 +37,41 @@ def reply(sequence: int, *results: object) -> bytes:
     return json.dumps({"sequence": sequence, "reply": results}).encode() + b"\n"
 
 
+class Tap:
+    """A stream that does what `inner` does, save for the methods that a test replaces by setting attributes."""
+
+    def __init__(self, inner: FdStream) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def on_read(self, function: Callable[[int], bytes | None]) -> None:
+        """Have `function` read from now on."""
+        self.read = function
+
+    def on_write(self, function: Callable[[bytes | memoryview], int]) -> None:
+        """Have `function` write from now on."""
+        self.write = function
+
+    def on_ready(self, function: Callable[[], bool]) -> None:
+        """Have `function` say whether there is something to read; for connections that are made from now on."""
+        self.ready = function
+
+    def restore(self) -> None:
+        """Do everything as `inner` does."""
+        for name in ("read", "write", "ready"):
+            self.__dict__.pop(name, None)
+
+
 class PipeHost:
     """A host at the other ends of `duplex`. All its waiting has a deadline."""
 
     def __init__(self) -> None:
         plugin_reader, self.writer = os.pipe()
         self.reader, plugin_writer = os.pipe()
-        self.duplex = Duplex(FdStream(plugin_reader), FdStream(plugin_writer))
+        self.from_host, self.to_host = Tap(FdStream(plugin_reader)), Tap(FdStream(plugin_writer))
+        self.duplex = Duplex(self.from_host, self.to_host)
         self._buffer = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._threads: list[threading.Thread] = []

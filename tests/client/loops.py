@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from plugsvc.client import Connection
-from plugsvc.client.ports import port_of
+from plugsvc.client.asyncio_driver import driver_of
 
 from .hosts import DEADLINE, PREFIX
 
@@ -41,7 +41,7 @@ def run_in(factory: Factory, coroutine: Coroutine[Any, Any, T]) -> T:
 
 async def acall(connection: Connection, *args: Any, timeout: float | None = None) -> Any:
     """Return the results of a call."""
-    raw = (await port_of(connection).call_raw(PREFIX, json.dumps(args).encode(), timeout)).reply
+    raw = (await driver_of(connection).call_raw(PREFIX, json.dumps(args).encode(), timeout)).reply
     assert raw is not None
     return json.loads(bytes(raw))
 
@@ -57,7 +57,7 @@ async def begun(connection: Connection, *args: Any) -> asyncio.Task[Any]:
 def is_open(connection: Connection) -> bool:
     """Whether a connection holds its descriptors."""
     try:
-        connection._duplex.reader.fileno()
+        connection.descriptors.reader.fileno()
     except ValueError:
         return False
     return True

@@ -243,12 +243,8 @@ def test_a_leader_that_times_out_passes_the_reading_on(host: PipeHost) -> None:
 def test_timeout_while_replies_for_others_pour_in(host: PipeHost) -> None:
     connection = host.connection()
 
-    class Endless:
-        def read(self, size: int) -> bytes:
-            return reply(10**6)
-
-    connection._reader = Endless()  # type: ignore[assignment]
-    connection._ready = lambda: True
+    host.from_host.on_read(lambda size: reply(10**6))
+    host.send(b" ")  # so that there is something to read
     with pytest.raises(CallTimeout):
         call(connection, timeout=0.05)
     connection.close()

@@ -22,6 +22,7 @@ from plugsvc.client import Connection
 from plugsvc.errors import CallTimeout, ConnectionLost, ServiceError
 
 from .hosts import DEADLINE, PREFIX, PipeHost, reply
+from .loops import is_open
 
 THREADS = 16
 LONG = 60.0
@@ -108,12 +109,7 @@ def check(connection: Connection, number: int, i: int, timeout: float | None) ->
 
 def left_clean(connection: Connection) -> None:
     """Nobody has left anything behind."""
-    assert connection._leader is None
-    assert connection._writer is None
-    assert not connection._followers
-    assert not connection._pending
-    assert not connection._queue
-    assert not connection._active
+    assert connection.idle
 
 
 @pytest.mark.parametrize("spin", [False, True])
@@ -215,7 +211,7 @@ def test_the_end_reaches_everybody(how: str) -> None:
             assert len(ended) == THREADS
             assert len(set(ended)) == 1
             left_clean(connection)
-            assert connection._reader.fileno.__self__._fd == -1  # type: ignore[attr-defined]
+            assert not is_open(connection)
 
 
 class Interrupted(BaseException):

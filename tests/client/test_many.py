@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 import plugsvc
-from plugsvc import Prepared, aio, call_many, prepare
+from plugsvc import BoundCall, aio, call_many, prepare
 from plugsvc.client import default_session
-from plugsvc.client.batches import exchange
 from plugsvc.errors import (
     ArgumentError,
     CallTimeout,
@@ -38,7 +37,7 @@ def many(request: pytest.FixtureRequest, run: Run) -> Many:
     if request.param == "blocking":
         return call_many
 
-    def awaited(calls: Iterable[Prepared[Any]], **options: Any) -> list[Any]:
+    def awaited(calls: Iterable[BoundCall[Any]], **options: Any) -> list[Any]:
         found: list[Any] = run(aio.call_many(calls, **options))
         return found
 
@@ -80,17 +79,13 @@ def test_results_in_order(adopted: PipeHost, many: Many) -> None:
 
 
 def test_they_leave_in_one_write(adopted: PipeHost, many: Many) -> None:
-    connection = default_session.connection
-    assert connection is not None
     written: list[int] = []
-    write = connection._writer_stream.write
 
-    class Stream:
-        def write(self, data: bytes | memoryview) -> int:
-            written.append(bytes(data).count(b"\n"))
-            return write(data)
+    def counted(data: bytes | memoryview) -> int:
+        written.append(bytes(data).count(b"\n"))
+        return adopted.to_host.inner.write(data)
 
-    connection._writer_stream = Stream()  # type: ignore[assignment]
+    adopted.to_host.on_write(counted)
     adopted.serve(sums)
     assert many([prepare(add, number) for number in range(16)]) == list(range(3, 19))
     assert written == [16]
@@ -189,7 +184,7 @@ def test_time_is_up(adopted: PipeHost, many: Many) -> None:
     assert found[1] == 7
     assert [type(each) for each in found] == [CallTimeout, int, CallTimeout]
     assert str(found[0]) == str(found[2]) == "n.add: no reply within 0.3 s"
-    assert not connection._pending
+    assert not connection.pending
     adopted.send(reply(1, 1), reply(3, 1))  # late
     adopted.serve(sums)
     assert add(1) == 4
@@ -233,11 +228,11 @@ def test_a_task_that_is_cancelled(adopted: PipeHost, run: Run) -> None:
     async def main() -> None:
         task = asyncio.ensure_future(aio.call_many([prepare(add, number) for number in range(10)]))
         await asyncio.sleep(0.01)
-        assert len(connection._pending) == 11
+        assert connection.pending == 10
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not connection._pending
+        assert not connection.pending
         adopted.serve(sums)
         assert await aadd(1) == 4
 
@@ -270,8 +265,7 @@ def test_batches_beside_calls(adopted: PipeHost, run: Run) -> None:
         await asyncio.gather(awaited(), *threads, awaited())
 
     run(main())
-    assert not connection._pending
-    assert not connection._followers
+    assert connection.idle
 
 
 def test_a_batch_follows_and_leads(host: PipeHost) -> None:
@@ -281,7 +275,7 @@ def test_a_batch_follows_and_leads(host: PipeHost) -> None:
     leader = threading.Thread(target=lambda: found.append(call(connection, "leader")))
     leader.start()
     assert host.request() is not None
-    batch = threading.Thread(target=lambda: found.append(exchange(connection, [(PREFIX, b"[1]"), (PREFIX, b"[2]")])))
+    batch = threading.Thread(target=lambda: found.append(connection.call_batch([(PREFIX, b"[1]"), (PREFIX, b"[2]")])))
     batch.start()
     sequences = [request["sequence"] for request in (host.request(), host.request()) if request is not None]
     host.send(reply(sequences[0], "a"))
@@ -312,7 +306,7 @@ def typed() -> None:
     """For the type checker."""
     numbers: list[int | ServiceError] = call_many([prepare(add, 1), prepare(add, 2, b=3)])
     texts: list[str | ServiceError] = call_many(prepare(text, number) for number in range(3))
-    one: Prepared[int] = prepare(aadd, 1)
+    one: BoundCall[int] = prepare(aadd, 1)
     del numbers, texts, one
 
 

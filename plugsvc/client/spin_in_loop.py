@@ -1,8 +1,8 @@
-"""Looking for replies for a moment before an event loop goes to sleep.
+"""Spinning in an event loop: looking for replies for a moment before the loop goes to sleep.
 
 As `openers.looking`, and for the same reason: a sleep and the wake-up after it cost more than a small call. But a loop
-has other business, so looking must not hold it up: what is repeated is an iteration of the loop, in which everything
-that is ready gets its turn.
+has other business, so spinning must not hold it up: what is repeated is an iteration of the loop, in which everything
+that is ready has its turn.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from time import monotonic
 
 from ..openers.looking import MISSES, PAUSE, PAUSE_MAX, SPAN, WORTH, several_cpus
 
-__all__ = ["Glancing"]
+__all__ = ["SpinInLoop"]
 
 
-class Glancing:
+class SpinInLoop:
     """Keeps a loop awake as long as `waiting()` and that pays off.
 
-    `enabled`: by default where this process may use more than one CPU.
+    `enabled`: by default where this process may use more than one CPU. `spinning`: whether it keeps the loop awake now.
     """
 
     def __init__(
@@ -31,15 +31,19 @@ class Glancing:
         self._misses = 0
         self._pause, self._next_pause = 0, PAUSE
 
+    @property
+    def spinning(self) -> bool:
+        return self._began is not None
+
     def begin(self) -> None:
-        """Look, beginning with the next iteration, unless that has not paid off lately."""
+        """Spin, beginning with the next iteration, unless that has not paid off lately."""
         if self._began is not None or not self._enabled:
             return
         if self._pause:
             self._pause -= 1
             return
         self._began = monotonic()
-        self._call_soon(self._glance)
+        self._call_soon(self._again)
 
     def found(self) -> None:
         """Take note that a reply has come."""
@@ -56,13 +60,13 @@ class Glancing:
             self._misses = MISSES
             self._give_up()
 
-    def _glance(self) -> None:
+    def _again(self) -> None:
         if self._began is None:
             return
         if not self._waiting():
             self._began = None
         elif monotonic() - self._began < SPAN:
-            self._call_soon(self._glance)
+            self._call_soon(self._again)
         else:
             self._misses += 1
             self._give_up()

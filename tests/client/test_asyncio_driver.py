@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from plugsvc.client import Connection
-from plugsvc.client.ports import port_of
+from plugsvc.client.asyncio_driver import driver_of
 from plugsvc.errors import CallTimeout, ConnectionLost, ProtocolError
 from plugsvc.openers import Duplex
 
@@ -53,14 +53,12 @@ def test_requests_of_one_iteration_leave_together(host: PipeHost, run: Run) -> N
     """The first one at once, unless it came with others the last time."""
     connection = host.connection()
     written: list[int] = []
-    write = connection._writer_stream.write
 
-    class Stream:
-        def write(self, data: bytes | memoryview) -> int:
-            written.append(bytes(data).count(b"\n"))
-            return write(data)
+    def counted(data: bytes | memoryview) -> int:
+        written.append(bytes(data).count(b"\n"))
+        return host.to_host.inner.write(data)
 
-    connection._writer_stream = Stream()  # type: ignore[assignment]
+    host.to_host.on_write(counted)
     host.echo()
 
     async def main() -> None:
@@ -147,7 +145,7 @@ def test_a_cancelled_call_is_forgotten(host: PipeHost, run: Run) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not connection._pending
+        assert not connection.pending
         other = await begun(connection, 2)
         host.send(reply(1, "late"), reply(2, "b"))
         assert await other == ["b"]
@@ -198,7 +196,7 @@ def test_timeouts(host: PipeHost, run: Run) -> None:
         assert not isinstance(caught.value, CallTimeout)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(acall(connection, 3), 0.01)
-        assert not connection._pending
+        assert not connection.pending
         fourth = await begun(connection, 4)
         host.send(reply(1), reply(2), reply(3), reply(4, "d"))
         assert await fourth == ["d"]
@@ -224,19 +222,19 @@ def test_a_task_group_that_fails_cancels_its_calls(host: PipeHost, run: Run) -> 
             await several()
 
     run(main())
-    assert not connection._pending
+    assert not connection.pending
 
 
 def test_a_coroutine_that_is_thrown_away(host: PipeHost, run: Run) -> None:
     connection = host.connection()
 
     async def main() -> None:
-        waiting = port_of(connection).call_raw(PREFIX, b"[]")
+        waiting = driver_of(connection).call_raw(PREFIX, b"[]")
         waiting.send(None)
-        assert len(connection._pending) == 1
+        assert connection.pending == 1
         del waiting
         gc.collect()
-        assert not connection._pending
+        assert not connection.pending
 
     run(main())
 
@@ -246,17 +244,24 @@ def test_a_coroutine_that_is_thrown_away_in_the_middle_of_something(host: PipeHo
     connection = host.connection()
 
     async def main() -> None:
-        waiting = port_of(connection).call_raw(PREFIX, b"[]")
+        waiting = driver_of(connection).call_raw(PREFIX, b"[]")
         waiting.send(None)
-        me = threading.get_ident()
-        with connection._mutex:
-            connection._active.add(me)
+        left: list[int] = []
+
+        def collect(size: int) -> bytes | None:
             waiting.close()
-            connection._active.discard(me)
-        assert len(connection._pending) == 1
+            left.append(connection.pending)
+            host.from_host.restore()
+            return host.from_host.inner.read(size)
+
+        host.from_host.on_read(collect)
+        host.send(reply(2, "mine"))
+        assert call(connection) == ["mine"]
+        assert left == [2]
+        assert connection.pending == 1
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert not connection._pending
+        assert not connection.pending
 
     run(main())
 
@@ -398,7 +403,7 @@ def test_one_loop_after_the_other(host: PipeHost, run: Run) -> None:
     for number in range(4):
         assert run(acall(connection, number)) == [number]
         assert call(connection, number) == [number]
-    assert len(connection.ports) == 1
+    assert len(connection.loops) == 1
 
 
 def test_a_loop_that_ends_with_calls_under_way(host: PipeHost, run: Run, factory: Factory) -> None:
@@ -408,7 +413,7 @@ def test_a_loop_that_ends_with_calls_under_way(host: PipeHost, run: Run, factory
         await begun(connection, "left")
 
     run(leave())
-    assert not connection._pending
+    assert not connection.pending
     loop = factory()  # and one that is simply abandoned
     task = loop.run_until_complete(begun(connection, "abandoned"))
     loop.close()

@@ -1,4 +1,4 @@
-"""Loops and threads on one connection, and what happens to a turn in the midst of it."""
+"""Loops and threads on one connection, and what can happen in the middle of a step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from plugsvc.client.ports import Port
+from plugsvc.client import Connection
+from plugsvc.client.connection import LoopDriver
 from plugsvc.errors import CallTimeout, ConnectionLost, MisuseError, ServiceError
 
 from .hosts import DEADLINE, PipeHost, call, reply
@@ -42,7 +43,7 @@ def test_threads_and_loops_on_one_connection(host: PipeHost, run: Run, factory: 
         )
 
     run(main())
-    assert not connection._pending
+    assert not connection.pending
     connection.close()
     assert not is_open(connection)
 
@@ -65,7 +66,7 @@ def test_a_thread_leads_and_the_loop_is_told(host: PipeHost, run: Run) -> None:
 
     async def main() -> None:
         blocking = asyncio.ensure_future(asyncio.to_thread(call, connection, 1))
-        while connection._leader is None:
+        while not connection.has_reader:
             await asyncio.sleep(0.001)
         awaited = await begun(connection, 2)
         host.send(reply(2, "b"))
@@ -126,7 +127,7 @@ def test_a_thread_gives_up_while_the_loop_waits_for_room(host: PipeHost, run: Ru
 
     async def main() -> None:
         stuck = asyncio.ensure_future(asyncio.to_thread(call, connection, BIG, timeout=0.2))
-        while not connection._stalled:
+        while not connection.blocked:
             await asyncio.sleep(0.001)
         task = await begun(connection, "behind")
         with pytest.raises(CallTimeout):
@@ -147,45 +148,43 @@ def test_without_a_loop(host: PipeHost) -> None:
         coroutine.send(None)
 
 
-def test_idle_ports_are_not_woken(host: PipeHost, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_loops_are_not_woken(host: PipeHost, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocking callers cost a loop that waits for nothing no more than one look."""
     host.echo()
     connection = host.connection()
-    turns: list[int] = []
-    take_turn = Port._take_turn
+    steps: list[int] = []
+    step = Connection.step
 
-    def counted(port: Port) -> None:
-        turns.append(1)
-        take_turn(port)
+    def counted(connection: Connection, driver: LoopDriver, reads: int) -> bool:
+        steps.append(1)
+        return step(connection, driver, reads)
 
-    monkeypatch.setattr(Port, "_take_turn", counted)
+    monkeypatch.setattr(Connection, "step", counted)
 
     async def main() -> None:
         await acall(connection, 1)
-        before = len(turns)
+        before = len(steps)
         await asyncio.to_thread(lambda: [call(connection, number) for number in range(50)])
-        assert len(turns) - before <= 1
+        assert len(steps) - before <= 1
 
     run(main())
 
 
-def test_struck_in_a_turn(host: PipeHost, factory: Factory) -> None:
+def test_an_exception_in_a_step(host: PipeHost, factory: Factory) -> None:
     """What a signal handler raises with bytes in hand ends the connection, as it does in a blocking call."""
 
     class Struck(KeyboardInterrupt):
         pass
 
     connection = host.connection()
-    read = connection._reader.read
 
-    class Stream:
-        def read(self, size: int) -> bytes | None:
-            assert read(size)
-            raise Struck
+    def struck(size: int) -> bytes | None:
+        assert host.from_host.inner.read(size)
+        raise Struck
 
     async def main() -> None:
         task = await begun(connection, 1)
-        connection._reader = Stream()  # type: ignore[assignment]
+        host.from_host.on_read(struck)
         host.send(reply(1, "a"))
         await task
 
@@ -200,23 +199,21 @@ def test_struck_in_a_turn(host: PipeHost, factory: Factory) -> None:
         loop.close()
 
 
-def test_a_finalizer_in_a_turn(host: PipeHost, run: Run) -> None:
+def test_a_finalizer_in_a_step(host: PipeHost, run: Run) -> None:
     """It cannot call, and it can close."""
     connection = host.connection()
-    read = connection._reader.read
     refused: list[str] = []
 
-    class Stream:
-        def read(self, size: int) -> bytes | None:
-            with pytest.raises(ServiceError) as caught:
-                call(connection)
-            refused.append(str(caught.value))
-            connection.close("by a finalizer")
-            return read(size)
+    def finalizing(size: int) -> bytes | None:
+        with pytest.raises(ServiceError) as caught:
+            call(connection)
+        refused.append(str(caught.value))
+        connection.close("by a finalizer")
+        return host.from_host.inner.read(size)
 
     async def main() -> None:
         one, other = await begun(connection, 1), await begun(connection, 2)
-        connection._reader = Stream()  # type: ignore[assignment]
+        host.from_host.on_read(finalizing)
         host.send(reply(1, "a"))
         assert await one == ["a"]
         with pytest.raises(ConnectionLost, match=r"^by a finalizer$"):
@@ -274,8 +271,6 @@ def test_calls_given_up_at_random(host: PipeHost, run: Run, factory: Factory, se
         assert await acall(connection, "last") == ["last"]
 
     run(main())
-    assert not connection._pending
-    assert not connection._queue
-    assert all(port._calls == 0 for port in connection.ports.values() if isinstance(port, Port))
+    assert connection.idle
     connection.close()
     assert not is_open(connection)

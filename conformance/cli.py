@@ -6,7 +6,6 @@ could not be run, or the harness failed; 4 nothing was run; 130 interrupted.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -38,6 +37,7 @@ from conformance.mutation_report import markdown, report_lines, thin_lines
 from conformance.outcomes import ExitCode
 from conformance.plan import make_plan
 from conformance.pytest_process import PytestProcessError, start_pytest
+from conformance.report.files import why_unwritable, write_json
 from conformance.report.live import Live, show_end
 from conformance.report.nothing_run import nothing_run_lines
 from conformance.requirements import SIDE_NAMES, Requirement, Side, all_requirements
@@ -141,7 +141,7 @@ def _run(
     if workers not in ("", "auto") and not workers.isdecimal():
         return _fail(f"-n {workers}: expected a number of processes, or auto", ExitCode.USAGE)
     for option, file in (("--json", json_file), ("--junit", junit_file)):
-        problem = _unwritable(file)
+        problem = why_unwritable(file)
         if problem:
             return _fail(f"{option} {file}: {problem}", ExitCode.USAGE)
     many = processes(workers)
@@ -159,7 +159,7 @@ def _run(
     for testee in plan.testees:
         console.print(f"testee {testee.name}: {testee.command}", markup=False, highlight=False, soft_wrap=True)
     click.echo(f"seed: {plan.settings.seed}")
-    rows: list[Row] = []
+    found: dict[tuple[str, str, str], Row] = {}
     extra = [f"--junitxml={os.path.abspath(junit_file)}"] if junit_file else []
     if plan.settings.profile == CAMPAIGN:  # its cases are few, and each takes long: they are handed out one by one
         workers = str(many if many > 1 else 0)
@@ -169,35 +169,25 @@ def _run(
         with start_pytest(plan, workers=workers, extra=extra) as process, Live(console, total) as live:
             for data in process:
                 row = Row(**data)
-                rows.append(row)
+                found[row.key] = row  # a second one is worse, and comes when something fails after the case
                 live.row(row)
             code = process.exit_code()
-            if len(rows) != total:
-                raise PytestProcessError(f"{len(rows)} of {total} cases were reported\n{process.printed()}")
+            if len(found) != total:
+                raise PytestProcessError(f"{len(found)} of {total} cases were reported\n{process.printed()}")
     except PytestProcessError as error:
         return _fail(f"the harness failed: {error}", ExitCode.CANNOT_RUN)
     except KeyboardInterrupt:
-        show_end(console, rows, failures=False)
-        return _fail(f"interrupted after {len(rows)} of {total} cases", INTERRUPTED)
-    rows.sort(key=lambda row: (row.testee, row.side, row.scheme, row.case))
+        show_end(console, list(found.values()), failures=False)
+        return _fail(f"interrupted after {len(found)} of {total} cases", INTERRUPTED)
+    rows = sorted(found.values(), key=lambda row: (row.testee, row.side, row.scheme, row.case))
     show_end(console, rows)
     if code == ExitCode.NOTHING_RUN:
         click.echo("\n".join(nothing_run_lines(plan.testees)))
     if json_file:
-        data = report(rows, plan.testees, exit_code=code, seed=plan.settings.seed)
-        Path(json_file).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        problem = write_json(json_file, report(rows, plan.testees, exit_code=code, seed=plan.settings.seed))
+        if problem:
+            return _fail(f"--json {json_file}: {problem}", ExitCode.CANNOT_RUN)
     return code
-
-
-def _unwritable(file: str | None) -> str:
-    """Why a report cannot be written there, or nothing; found out before the run, not after it."""
-    if file is None:
-        return ""
-    try:
-        with open(file, "a", encoding="utf-8"):
-            return ""
-    except OSError as error:
-        return error.strerror or str(error)
 
 
 def processes(workers: str) -> int:
@@ -297,7 +287,7 @@ def mutants(
     for pattern in only:
         if not any(matches(pattern, mutant.id) for mutant in everything):
             sys.exit(_fail(f"--only {pattern}: no such mutant", ExitCode.USAGE))
-    problem = _unwritable(table)
+    problem = why_unwritable(table)
     if problem:
         sys.exit(_fail(f"--table {table}: {problem}", ExitCode.USAGE))
     chosen = [m for m in everything if not only or any(matches(pattern, m.id) for pattern in only)]

@@ -30,7 +30,7 @@ from typing import Any
 
 from conformance.case import Case, catalogue
 from conformance.drive.capabilities import TesteeError, load
-from conformance.outcomes import FAILURES, ExitCode
+from conformance.outcomes import FAILURES, ExitCode, Outcome
 from conformance.pytest_process import PytestProcessError, start_pytest
 from conformance.requirements import Level, Side, all_requirements
 from conformance.results import Row
@@ -242,7 +242,8 @@ def _run(
                 if process.exit_code() not in (ExitCode.CONFORMS, ExitCode.NONCONFORMING):
                     raise PytestProcessError(f"the harness failed: {process.printed()[-300:]}")
             for row in rows:
-                _note(verdict, row)
+                if row.outcome != Outcome.NOT_RUN:
+                    _note(verdict, row)
     except (MutantSetError, TesteeError, PytestProcessError) as error:
         verdict.problem = str(error)
 
@@ -287,7 +288,7 @@ def try_all(
 def _warm_up() -> None:
     """Load once what every run of the suite needs; an interrupt is for the process that started this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import conformance.runner  # noqa: F401  # loads pytest and the sessions
+    import conformance.run  # noqa: F401  # loads pytest and the sessions
 
     catalogue()
 

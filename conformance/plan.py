@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from conformance.drive.capabilities import Testee, TesteeError, load
+from conformance.drive.contain import contained
 from conformance.drive.host import HostSession
 from conformance.drive.misuse import MisuseSession
 from conformance.drive.plugin import PluginSession
-from conformance.drive.process import become_subreaper, describe_status
+from conformance.drive.process import describe_status
 from conformance.drive.transports import TRANSPORTS
 from conformance.outcomes import CaseProblem, Unsupported
 from conformance.requirements import Side
 from conformance.settings import Plan, Settings
 
-REFERENCE = shlex.join([sys.executable, "-m", "conformance.reference"])
+REFERENCE = shlex.join([sys.executable, "-P", "-m", "conformance.reference"])
 """The command of the reference testee."""
 
 MADE_UP = "conformance-made-up"
@@ -31,11 +32,11 @@ def make_plan(settings: Settings, commands: Sequence[str]) -> Plan:
         TesteeError: a testee cannot be run, breaks the contract, or claims what does not exist.
         UsageError, KnownFailuresError: as `Settings.check`.
     """
-    become_subreaper()
-    testees = _named_apart([load(command) for command in commands or [REFERENCE]])
-    settings.check(testees)
-    for testee in testees:
-        smoke(testee, settings)
+    with contained():
+        testees = _named_apart([load(command) for command in commands or [REFERENCE]])
+        settings.check(testees)
+        for testee in testees:
+            smoke(testee, settings)
     if settings.seed is None:
         settings = replace(settings, seed=random.SystemRandom().randrange(1 << 32))
     return Plan(settings, testees)

@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import conformance
+from conformance.drive.process import SAFE_PATH, describe_status
 from conformance.fork import ForkedProcess
+from conformance.outcomes import ExitCode
 from conformance.settings import Plan
 
 _PACKAGE = Path(conformance.__file__).parent
+LAST = 4000
+"""Characters of the output of pytest that a message about its failure has."""
 HEEDING = 500
 """Milliseconds after which a wait for events looks for an interrupt."""
 
@@ -60,14 +64,20 @@ class PytestProcess:
             self._process.wait(self.ENDING)
         except subprocess.TimeoutExpired:
             self.stop()
-        if self.finished is None:
+        if self.finished is None or self.finished["exit"] not in list(ExitCode):
             raise PytestProcessError(self.printed())
+        if self.finished["exit"] == ExitCode.USAGE:  # that of pytest for an interrupt, which was not ours
+            raise PytestProcessError(f"pytest was interrupted\n{self.printed()}")
         return int(self.finished["exit"])
 
     def printed(self) -> str:
-        """What pytest itself printed; of interest when the harness failed."""
-        printed = self._output.read_text(encoding="utf-8", errors="replace").strip()
-        return printed or f"pytest ended with {self._process.returncode} and printed nothing"
+        """How pytest ended, and the last of what it printed; of interest when the harness failed."""
+        status = self._process.returncode
+        how = describe_status(status) if status is not None else "no status yet"
+        if status == -signal.SIGKILL:
+            how += ", which the kernel does when memory runs out"
+        printed = self._output.read_text(encoding="utf-8", errors="replace").strip()[-LAST:]
+        return f"pytest ended: {how}" + (f"; it printed last:\n{printed}" if printed else "; it printed nothing")
 
     def stop(self, timeout: float = TIMEOUT) -> None:
         """End it now: an interrupt, so that pytest ends what it has started, and death if that takes too long."""
@@ -98,7 +108,7 @@ def start_pytest(
         words = [
             *("--pyargs", "conformance.cases", "-q", "--tb=short"),
             *("-c", str(_PACKAGE / "pytest.ini"), "--rootdir", str(_PACKAGE), "-p", "no:cacheprovider"),
-            *("-p", "conformance.pytest_plugin"),
+            *("-p", "pytest_plugsvc_conformance"),
             *("--conformance-plan", str(plan_file), "--conformance-events", str(write_end)),
             *(("-p", "xdist.plugin", "-n", workers) if workers != "0" else ()),
             *extra,
@@ -137,12 +147,14 @@ def _lines(descriptor: int) -> Generator[bytes]:
 
 def _environment() -> dict[str, str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    return {**env, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    # The workers of xdist are started without `-P`; the variable says the same to them.
+    own = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONSAFEPATH": "1"}
+    return {**env, **own, SAFE_PATH: os.environ.get("PYTHONSAFEPATH", "")}
 
 
 def _started(words: Sequence[str], output: int, events: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", *words],
+        [sys.executable, "-P", "-m", "pytest", *words],  # -P: no module of the working folder comes first
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,

@@ -52,6 +52,11 @@ class Row:
         return f"{self.case}#{self.share}" if self.share else self.case
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """What no two rows of a run have in common."""
+        return self.label, self.testee, self.scheme
+
+    @property
     def counts(self) -> bool:
         """Whether the row is a fault that makes a run fail without ``--strict``."""
         return self.outcome == Outcome.XPASSED or (self.outcome in FAILURES and self.level == Level.MUST)

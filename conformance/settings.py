@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -43,6 +44,35 @@ class Subject:
     def id(self) -> str:
         """As it stands in the node id of pytest."""
         return f"{self.testee.name}-{self.scheme}" if self.scheme else self.testee.name
+
+
+@dataclass(frozen=True)
+class SelectedRow:
+    """One row that a run will have: a variant of a case on a subject, or a shard of it, counted from 0."""
+
+    case: Case
+    variant: str
+    subject: Subject
+    shard: int = 0
+    shards: int = 1
+
+    @property
+    def case_id(self) -> str:
+        """The id of the case with its variant."""
+        return f"{self.case.id}[{self.variant}]" if self.variant else self.case.id
+
+    @property
+    def parameters(self) -> str:
+        """What stands in the brackets of the node id; plain ASCII, so that pytest takes it as it is."""
+        shard = f"share{self.shard + 1}" if self.shards > 1 else ""
+        text = "-".join(part for part in (self.variant, shard, self.subject.id) if part)
+        return re.sub(r"[^ -~]|\\", lambda found: f"u{ord(found[0]):x}", text)
+
+    @property
+    def node(self) -> str:
+        """The node id of pytest without the folder."""
+        function = self.case.function
+        return f"{function.__module__.rpartition('.')[2]}.py::{function.__name__}[{self.parameters}]"
 
 
 @dataclass(frozen=True)
@@ -220,17 +250,23 @@ class Plan:
     settings: Settings
     testees: list[Testee] = field(default_factory=list)
 
+    def selected(self) -> list[SelectedRow]:
+        """The rows that the run will have, in the order in which they are run."""
+        settings = self.settings
+        return [
+            SelectedRow(case, variant, subject, shard, settings.shards_of(case))
+            for case in catalogue().values()
+            if (subjects := settings.subjects(self.testees, case))
+            for variant, case_id in zip(case.each or [""], case.ids, strict=True)
+            if settings.selects(case, case_id)
+            for shard in range(settings.shards_of(case))
+            for subject in subjects
+            if settings.runs(case, case_id, subject)
+        ]
+
     def rows(self, *, generated: bool = False) -> int:
         """How many rows the run will have, or how many of them of generated cases."""
-        settings = self.settings
-        return sum(
-            settings.runs(case, case_id, subject) * settings.shards_of(case)
-            for case in catalogue().values()
-            if case.generated or not generated
-            for subject in settings.subjects(self.testees, case)
-            for case_id in case.ids
-            if settings.selects(case, case_id)
-        )
+        return sum(row.case.generated or not generated for row in self.selected())
 
     @property
     def seconds(self) -> float | None:

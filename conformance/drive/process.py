@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import resource
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from conformance.drive.pump import Pump
+from conformance.outcomes import HarnessError
 
-_PR_SET_CHILD_SUBREAPER = 36
 TAIL = 1 << 16
+SAFE_PATH = "CONFORMANCE_PYTHONSAFEPATH"
+"""The variable that keeps the user's PYTHONSAFEPATH, empty for none, where the suite has set one of its own."""
 
 
 class Tail:
@@ -40,12 +40,6 @@ class Tail:
         return kept if self.total <= self._limit else f"… ({self.total} bytes in all)\n{kept}"
 
 
-def become_subreaper() -> None:
-    """Adopt orphaned descendants, so that whatever a testee leaves behind can be found and killed (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
 def describe_status(status: int) -> str:
     """An exit status as a person says it: ``exit 3`` or ``killed by SIGSEGV``."""
     if status >= 0:
@@ -59,6 +53,10 @@ def describe_status(status: int) -> str:
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a testee: the suite's own, less what belongs to the suite, with stack dumps switched on."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "CONFORMANCE_"))}
+    if SAFE_PATH in os.environ:  # set for the suite's own processes; the testee gets what the user has set
+        env["PYTHONSAFEPATH"] = os.environ[SAFE_PATH]
+        if not env["PYTHONSAFEPATH"]:
+            del env["PYTHONSAFEPATH"]
     env.setdefault("PYTHONFAULTHANDLER", "1")
     env.update(extra or {})
     return env
@@ -97,7 +95,6 @@ class Child:
             start_new_session=True,
         )
         self.pid = self._popen.pid
-        _known.add(self.pid)
         resource.prlimit(self.pid, resource.RLIMIT_CORE, (0, 0))
         assert self._popen.stderr is not None
         self.stdout_fd = -1
@@ -119,8 +116,27 @@ class Child:
         self.stdout_channel = self._pump.read(self.stdout_fd, self.stdout.add)
 
     def _ended(self) -> None:
+        self.status = self._reap()
         self._unwatch()
-        self.status = self._popen.wait()
+
+    def _reap(self) -> int:
+        """The exit status, negative for a signal, of a process that has ended.
+
+        Raises:
+            HarnessError: somebody else in this process has taken it.
+        """
+        try:
+            ended = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            self._popen.returncode = 0  # there is nothing left to wait for
+            self._unwatch()
+            raise HarnessError(
+                f"the exit status of process {self.pid} is lost: something in the process of the suite waits for any"
+                " child, or SIGCHLD is ignored"
+            ) from None
+        assert ended is not None
+        self._popen.wait()
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
     def _unwatch(self) -> None:
         if self._pidfd >= 0:
@@ -195,48 +211,9 @@ class Child:
     def kill(self) -> None:
         """Kill the process group, and reap it."""
         self._signal(signal.SIGKILL)
+        if self.status is None and self._pidfd >= 0:
+            self.status = self._reap()
         self._unwatch()
-        if self.status is None:
-            self.status = self._popen.wait(timeout=30)
-        _known.discard(self.pid)
-
-
-def kill_leftovers() -> list[str]:
-    """Kill and reap what a testee left behind (`become_subreaper` made it ours); the commands of what was found."""
-    found: list[str] = []
-    me = os.getpid()
-    for _ in range(100):
-        children = _children(me)
-        orphans = [pid for pid in children if pid not in _known]
-        if not orphans:
-            break
-        for pid in orphans:
-            try:
-                found.append(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-            except (OSError, ChildProcessError):
-                continue
-    return [command for command in found if command]
-
-
-_known: set[int] = set()
-"""Children that `kill_leftovers` spares: running testees, and what is none of the suite's business."""
-
-
-def protect_children() -> None:
-    """Remember the children that exist now as none of the suite's business."""
-    _known.update(_children(os.getpid()))
-
-
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            found.extend(int(word) for word in (task / "children").read_text().split())
-        except OSError:
-            continue
-    return found
 
 
 def _stat(pid: int) -> list[str]:

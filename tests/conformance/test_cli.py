@@ -203,14 +203,23 @@ def test_side_by_side_gives_the_same_rows(tmp_path: Path) -> None:
 
 
 def test_the_same_run_by_pytest(tmp_path: Path) -> None:
-    words = ["-m", "pytest", "--pyargs", "conformance", "--case", "plugin/requests/*", "-p", "no:cacheprovider"]
+    words = [
+        "-m",
+        "pytest",
+        "--pyargs",
+        "conformance",
+        "--conformance-case",
+        "plugin/requests/*",
+        "-p",
+        "no:cacheprovider",
+    ]
     done = subprocess.run(
         [sys.executable, *words], capture_output=True, text=True, timeout=100, cwd=tmp_path, check=False
     )
     assert done.returncode == 0, done.stdout
     assert "plugsvc-reference" in done.stdout
     refused = subprocess.run(
-        [sys.executable, *words[:4], "--testee", "/no/such/testee"],
+        [sys.executable, *words[:4], "--conformance-testee", "/no/such/testee"],
         capture_output=True,
         text=True,
         timeout=100,
@@ -221,10 +230,14 @@ def test_the_same_run_by_pytest(tmp_path: Path) -> None:
     assert "/no/such/testee: no such file" in refused.stdout + refused.stderr
 
 
-@pytest.mark.parametrize("start", [["-m", "conformance.cli", "run"], ["-m", "pytest", "--pyargs", "conformance"]])
-def test_nothing_is_left_in_the_file_system(start: list[str], tmp_path: Path, temporary: Path) -> None:
+@pytest.mark.parametrize(
+    ("start", "prefix"),
+    [(["-m", "conformance.cli", "run"], "--"), (["-m", "pytest", "--pyargs", "conformance"], "--conformance-")],
+)
+def test_nothing_is_left_in_the_file_system(start: list[str], prefix: str, tmp_path: Path, temporary: Path) -> None:
     """A host that is killed leaves its pipes lying, and the suite kills many."""
-    words = ["--side", "host", "--bind", "fifo", "--case", "host/ends/running-service-after-kill"]
+    choices = {"side": "host", "bind": "fifo", "case": "host/ends/running-service-after-kill"}
+    words = [f"{prefix}{name}={value}" for name, value in choices.items()]
     done = subprocess.run(
         [sys.executable, *start, *words],
         capture_output=True,
@@ -240,7 +253,8 @@ def test_nothing_is_left_in_the_file_system(start: list[str], tmp_path: Path, te
 
 def test_cases_that_are_over_hold_nothing() -> None:
     """pytest keeps its items to the end of the run; what crossed the wires must not stay with them."""
-    words = ["-m", "pytest", "--pyargs", "conformance", "--case", "plugin/requests/*", "--case", "host/namespaces/*"]
+    cases = [f"--conformance-case={pattern}" for pattern in ("plugin/requests/*", "host/namespaces/*")]
+    words = ["-m", "pytest", "--pyargs", "conformance", *cases]
     words += ["-p", "no:cacheprovider", "-p", "tests.conformance.sessions_left", "-s", "-q"]
     done = subprocess.run(
         [sys.executable, *words], capture_output=True, text=True, timeout=100, check=False, stdin=subprocess.DEVNULL

@@ -14,6 +14,7 @@ from conformance.oracle.values import SCALARS
 from conformance.outcomes import ExitCode, Outcome
 from conformance.requirements import Side, all_requirements
 from conformance.results import Row
+from pytest_plugsvc_conformance import OPTIONS
 from tests.docs.markdown import ROOT
 
 TEXT = (ROOT / "docs" / "testee.md").read_text(encoding="utf-8")
@@ -66,4 +67,13 @@ def test_options_of_run() -> None:
     named = {word for line in section.splitlines() for word in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", line)}
     params = main.commands["run"].params
     options = {name for param in params if isinstance(param, click.Option) for name in param.opts}
-    assert options == named - {"--pyargs"}
+    assert options == {word for word in named - {"--pyargs", "-x"} if not word.startswith("--conformance")}
+
+
+def test_options_of_pytest() -> None:
+    """Every option of the command is one of pytest as well, but for those that are pytest's own."""
+    params = main.commands["run"].params
+    options = {name for param in params if isinstance(param, click.Option) for name in param.opts}
+    ours = {f"--{name}" for name in OPTIONS}
+    assert options - ours == {"-n", "--junit"}
+    assert ours - options == {"--plan", "--events"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -20,6 +21,8 @@ __all__ = ["Channel", "block_sigpipe"]
 READ_SIZE = 64 * 1024
 LARGE_READ = 1024 * 1024
 LINGER_SECONDS = 1.0
+_VANISHED = (errno.EIO, errno.ENXIO, errno.ENODEV)
+"""What a descriptor says that is of no use any more (a terminal hung up, a device vanished): an end like any other."""
 LINGER_BYTES = 2 * 1024 * 1024
 """More than a pipe holds: so much is read after `wake` however long that takes."""
 
@@ -75,9 +78,11 @@ class Channel:
         while True:
             try:
                 data = read(self._size)
-            except OSError:
-                # The descriptor is of no use any more (a terminal hung up, a device vanished): an end like
-                # any other.
+            except OSError as error:
+                # Nothing more can be read, but the plugin may be there, and must not wait for a reply.
+                self.wake()
+                if error.errno not in _VANISHED:
+                    raise
                 return b""
             if data is not None:
                 break
@@ -146,6 +151,9 @@ class Channel:
         self.broken = True
         if isinstance(error, ProtocolError):
             self._violation = error
+            self.wake()
+        elif error.errno not in (errno.EPIPE, errno.ECONNRESET):
+            # The plugin is there, and must not wait for a reply that cannot be written.
             self.wake()
 
     def wait_for_reader_gone(self, timeout: float | None = None) -> None:

@@ -94,8 +94,9 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begin to read and answer. Returns at once."""
-        self._spawn(self._first_leader, "leader")
+        # In this order: if the second cannot be started, nobody reads, and the first ends by `stop`.
         self._spawn(self._watch, "sentinel")
+        self._spawn(self._first_leader, "leader")
 
     def hurry(self) -> None:
         """Never wait for room any more, drop the calls that there is no room for: nobody waits for their

@@ -78,8 +78,14 @@ class Server:
         self.error: BaseException | None = None
 
     def start(self) -> None:
-        """Begin to serve, in threads of its own."""
-        self._dispatcher.start()
+        """Begin to serve, in threads of its own. Raises `RuntimeError` without them; then the channel is closed."""
+        try:
+            self._dispatcher.start()
+        except BaseException:
+            self.close()
+            self._outbox.close()
+            self._done.set()
+            raise
 
     def finish(self) -> None:
         """The plugin is gone: read what it has left behind, wait for nothing else, and end."""

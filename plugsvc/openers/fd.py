@@ -22,7 +22,7 @@ import stat
 
 from ..errors import OpenError
 from .descriptors import FIRST, duplicate
-from .sockets import SocketStream
+from .sockets import SocketStream, socket_of
 from .stream import Duplex, FdStream
 from .url import URL
 
@@ -106,7 +106,7 @@ def check_descriptor(fd: int, mode: str, name: str, instead: str) -> None:
 
 
 def _check_socket(fd: int, name: str) -> None:
-    with socket.socket(fileno=duplicate(fd)) as found:
+    with socket_of(duplicate(fd)) as found:
         if found.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) != socket.SOCK_STREAM:
             raise OpenError(f"{name} is a socket, but not one that carries a stream")
         if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):

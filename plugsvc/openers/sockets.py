@@ -13,7 +13,7 @@ from ..errors import OpenError
 from .descriptors import FIRST, above_standard
 from .stream import READ_SIZE, FdStream
 
-__all__ = ["SocketStream", "accept", "check_peer", "connect", "new_socket", "peer_uid", "socket_pair"]
+__all__ = ["SocketStream", "accept", "check_peer", "connect", "new_socket", "peer_uid", "socket_of", "socket_pair"]
 
 _DRAIN_READS = 64
 _NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
@@ -41,10 +41,19 @@ def accept(listener: socket.socket) -> socket.socket:
     return _above_standard(listener.accept()[0])
 
 
+def socket_of(fd: int) -> socket.socket:
+    """Return the socket over a descriptor, which it owns. Raises `OSError`; then the descriptor is closed."""
+    try:
+        return socket.socket(fileno=fd)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
 def _above_standard(made: socket.socket) -> socket.socket:
     if made.fileno() >= FIRST:
         return made
-    return socket.socket(fileno=above_standard(made.detach()))
+    return socket_of(above_standard(made.detach()))
 
 
 class SocketStream(FdStream):

@@ -26,12 +26,14 @@ from plugsvc.host import (
     with_anonymous_pipe_by_procfs,
     with_bind_func,
     with_interceptor,
+    with_on_start,
     with_parallelism,
     with_prepend_args,
     with_server_limits,
     with_stderr,
+    with_stdin,
 )
-from plugsvc.host.binds import BINDS
+from plugsvc.host.binds import BINDS, bind_of
 from plugsvc.host.binds.fifo import FifoBind
 from plugsvc.host.settings import Next
 
@@ -355,3 +357,48 @@ def test_limits_of_the_connection(plugin: Write, registry: Registry) -> None:
     path = plugin("pair = connect(); os.write(pair[1], b'{' + b' ' * 2000); os.read(pair[0], 1)")
     with pytest.raises(PluginFailed, match="protocol error"):
         run(path, registry.bind(), with_server_limits(max_message=1000))
+
+
+@pytest.mark.parametrize("bind", ["procfs", "pty"])
+def test_paths_lead_to_the_connection_after_the_host_has_given_it_up(
+    bind: str, plugin: Write, registry: Registry, tmp_path: Path
+) -> None:
+    """A plugin that comes late must find an end, and not something that has got the same number or name."""
+    path = plugin("""
+        sys.stdin.read(1)
+        try:
+            print(os.read(connect()[0], 100))
+        except OSError as error:
+            print(error.strerror)
+    """)
+    read, write = os.pipe()
+    servers: list[Any] = []
+
+    def keep(context: Context, plugin: Plugin, command: Command, next: Next) -> None:
+        next(with_on_start(give_up), with_stdin(read))
+
+    def give_up() -> None:
+        for server in servers:
+            server.close()
+            assert server.wait(PATIENCE)
+        taken.extend(os.pipe())  # takes the lowest numbers that are free
+        taken.extend(os.openpty())
+        os.write(write, b"x")
+
+    class Remembering:
+        name = bind
+
+        def run(self, context: Any, plugin: Any, command: Any, serve: Any, next: Any) -> Any:
+            def remember(channel: Any) -> Any:
+                servers.append(serve(channel))
+                return servers[-1]
+
+            return bind_of(bind).run(context, plugin, command, remember, next)
+
+    taken: list[int] = []
+    try:
+        out = run(path, registry.bind(Remembering()), with_interceptor(keep))
+        assert out in ("b''\n", "No such file or directory\n")
+    finally:
+        for fd in (read, write, *taken):
+            os.close(fd)

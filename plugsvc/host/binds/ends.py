@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable
 
 from ...openers.descriptors import pipe
 from ...openers.sockets import SocketStream
 from ...openers.stream import Duplex, FdStream
 from ..channel import Channel
 
-__all__ = ["PipePair", "channel_of_descriptors", "channel_of_duplex", "channel_of_socket"]
+__all__ = ["HeldEnd", "PipePair", "channel_of_descriptors", "channel_of_duplex", "channel_of_socket"]
 
 
 class PipePair:
@@ -52,24 +53,62 @@ class PipePair:
             os.close(fd)
 
 
-def channel_of_descriptors(
-    reader: int, writer: int | None = None, *, held: Sequence[int] = (), kept: Sequence[int] = ()
-) -> Channel:
-    """Return the channel over one duplex descriptor, or over one to read and one to write; it owns all of them.
+class HeldEnd:
+    """The host's copy of an end of the plugin that the plugin has still to open, by a path that leads to this copy.
 
-    `held` and `kept` are as for `Channel`. Raises `OSError`; then all descriptors are closed.
+    As long as the plugin has not come, the copy keeps the connection from looking closed. It must stay open even when
+    the host has given the connection up: its number, or its terminal, would become that of something else, which the
+    plugin would open then.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._closing = threading.Lock()
+
+    def close(self) -> None:
+        """Close the copy. Safe to call again, and from any thread."""
+        with self._closing:
+            fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class _AnnouncingStream(FdStream):
+    """A stream that calls `begun`, once, when its first bytes were read."""
+
+    def __init__(self, fd: int, begun: Callable[[], object] | None) -> None:
+        super().__init__(fd)
+        self._begun = begun
+
+    def read(self, size: int) -> bytes | None:
+        """Return what is there, as `FdStream.read` does. Raises `OSError`."""
+        data = super().read(size)
+        if data and self._begun is not None:
+            begun, self._begun = self._begun, None
+            begun()
+        return data
+
+
+def channel_of_descriptors(
+    reader: int, writer: int | None = None, *, begun: Callable[[], object] | None = None
+) -> Channel:
+    """Return the channel over one duplex descriptor, or over one to read and one to write; it owns them.
+
+    `begun` is called, in any thread, when the plugin's first bytes were read: it has opened the end that it writes to.
+
+    Raises `OSError`; then both descriptors are closed.
     """
     pending = [reader] if writer is None or writer == reader else [reader, writer]
     streams: list[FdStream] = []
     try:
         while pending:
-            streams.append(FdStream(pending[0]))
+            streams.append(FdStream(pending[0]) if begun is None or streams else _AnnouncingStream(pending[0], begun))
             del pending[0]
-        return Channel(Duplex(streams[0], streams[-1]), held=held, kept=kept)
+        return Channel(Duplex(streams[0], streams[-1]))
     except BaseException:
         for stream in streams:
             stream.close()
-        for fd in (*pending, *held, *kept):
+        for fd in pending:
             os.close(fd)
         raise
 

@@ -11,7 +11,7 @@ from ..plugin import Command, Plugin
 from ..process import Exit
 from ..settings import Next, Serve, with_prepend_args
 from .directory import PrivateDirectory
-from .ends import channel_of_descriptors
+from .ends import HeldEnd, channel_of_descriptors
 
 __all__ = ["FifoBind"]
 
@@ -33,6 +33,7 @@ class FifoBind:
         """Connect and execute."""
         directory = PrivateDirectory(self._directory)
         fds: list[int] = []
+        held: list[HeldEnd] = []
         try:
             replies, requests = directory.entry("replies"), directory.entry("requests")
             for path in (replies, requests):
@@ -41,9 +42,12 @@ class FifoBind:
                 fds.append(open_path(path, os.O_RDONLY | os.O_NONBLOCK))
                 fds.append(open_path(path, os.O_WRONLY | os.O_NONBLOCK))
             (their_reader, our_writer, our_reader, their_writer), fds = fds, []
-            serve(channel_of_descriptors(our_reader, our_writer, held=[their_writer], kept=[their_reader]))
+            held = [HeldEnd(their_reader), HeldEnd(their_writer)]
+            serve(channel_of_descriptors(our_reader, our_writer, begun=held[1].close))
             return next(with_prepend_args(*with_file_path_pair(replies, requests)))
         finally:
             for fd in fds:
                 os.close(fd)
+            for end in held:
+                end.close()
             directory.remove()

@@ -11,7 +11,7 @@ from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
 from ..settings import Next, Serve, with_on_start, with_pass_fds, with_prepend_args
-from .ends import PipePair, channel_of_descriptors
+from .ends import HeldEnd, PipePair, channel_of_descriptors
 
 __all__ = ["DevFdBind", "ProcFSBind"]
 
@@ -56,7 +56,12 @@ class ProcFSBind:
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
         ends = PipePair()
-        to_read, to_write = ends.take_theirs()
-        directory = os.path.join(self._path, str(os.getpid()), "fd")
-        serve(channel_of_descriptors(*ends.take_ours(), held=[to_write], kept=[to_read]))
-        return next(with_prepend_args(*with_file_path_pair(f"{directory}/{to_read}", f"{directory}/{to_write}")))
+        to_read, to_write = map(HeldEnd, ends.take_theirs())
+        try:
+            directory = os.path.join(self._path, str(os.getpid()), "fd")
+            urls = with_file_path_pair(f"{directory}/{to_read.fd}", f"{directory}/{to_write.fd}")
+            serve(channel_of_descriptors(*ends.take_ours(), begun=to_write.close))
+            return next(with_prepend_args(*urls))
+        finally:
+            to_read.close()
+            to_write.close()

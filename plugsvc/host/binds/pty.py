@@ -14,7 +14,7 @@ from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
 from ..settings import Next, Serve, with_prepend_args
-from .ends import channel_of_descriptors
+from .ends import HeldEnd, channel_of_descriptors
 
 __all__ = ["PtyBind"]
 
@@ -43,10 +43,14 @@ class PtyBind:
             os.close(master)
             os.close(slave)
             raise
-        channel = channel_of_descriptors(master, held=[slave])
-        channel.linger = lambda gone: _wait_until_read(path, gone)
-        serve(channel)
-        return next(with_prepend_args(*with_file_path(path)))
+        held = HeldEnd(slave)
+        try:
+            channel = channel_of_descriptors(master, begun=held.close)
+            channel.linger = lambda gone: _wait_until_read(path, gone)
+            serve(channel)
+            return next(with_prepend_args(*with_file_path(path)))
+        finally:
+            held.close()
 
 
 def _wait_until_read(path: str, gone: threading.Event) -> None:
@@ -72,5 +76,7 @@ def _wait_until_read(path: str, gone: threading.Event) -> None:
                 break
             if gone.wait(LOOK_SECONDS):
                 break
+    except OSError:
+        return  # it cannot be told whether there is something left
     finally:
         os.close(slave)

@@ -29,6 +29,7 @@ from plugsvc.client.api import default_session
 from plugsvc.errors import PlugsvcError
 from plugsvc.host.binds import BINDS, bind_of
 from plugsvc.host.binds.shm import ShmBind
+from plugsvc.host.jobs import prepare_jobs
 from plugsvc.host.settings import Bind
 from plugsvc.openers import fd, shm, stdio, tcp, unix
 
@@ -45,18 +46,15 @@ IMPORTED = (fd, shm, stdio, tcp, unix, plugsvc.host.tasks)
 """Modules that are imported lazily: an import that fails is not what is looked at here."""
 
 PLUGIN = f"""#!{sys.executable}
-import json, sys
+import sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 import plugsvc
 
 @plugsvc.service("test")
 def double(value: int) -> int: ...
 
-if sys.argv[1:] == ["info"]:
-    print(json.dumps({{"manifestVersion": 1, "name": "p", "commands": [{{"path": ["run"], "type": "x"}}]}}))
-else:
-    plugsvc.init_service_client(timeout=5)
-    print(double(21))
+plugsvc.init_service_client(timeout=5)
+print(double(21))
 """
 
 
@@ -161,15 +159,6 @@ TRANSPORTS: dict[str, Callable[[Path], Bind]] = {
 """What makes the bind of each transport, with its files in a directory."""
 
 
-def plugin(place: Path) -> plugsvc.Plugin:
-    """Return the plugin, a file beside `place`."""
-    path = place.with_suffix(".plugin")
-    if not path.exists():
-        path.write_text(PLUGIN)
-        path.chmod(0o755)
-    return plugsvc.new_plugin(path)
-
-
 _plugins: dict[Path, plugsvc.Plugin] = {}
 
 
@@ -180,12 +169,12 @@ def prepare(place: Path) -> None:
     os.environ.pop("LD_PRELOAD", None)
     # On one processor nobody spins, so a run makes as few calls as there are, and the same ones each time.
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    _plugins[place] = plugin(place)
-    count_threads()
-
-
-def count_threads() -> None:
-    """Raise unless there is one thread: what forks must not have others."""
+    path = place.with_suffix(".plugin")
+    path.write_text(PLUGIN)
+    path.chmod(0o755)
+    # Not asked for its manifest: that would start a thread here, and what forks must have one only.
+    command = plugsvc.Command(path=("run",), type="x")
+    _plugins[place] = plugsvc.Plugin(str(path), plugsvc.Manifest(name="p", commands=(command,)))
     assert threading.active_count() == 1, threading.enumerate()
 
 
@@ -222,13 +211,12 @@ def _attempt(result: Result, fault: Fault, action: Callable[[], str], expected: 
         result.wrong.append(f"an interrupted call is not made again: {result.outcome}")
 
 
-def _check_left(result: Result, before: dict[int, str]) -> None:
+def _check_left(result: Result, before: dict[int, str], threads_before: set[threading.Thread]) -> None:
     deadline = time.monotonic() + THREADS_TIMEOUT
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(max(0.0, deadline - time.monotonic()))
+    for thread in set(threading.enumerate()) - threads_before:
+        thread.join(max(0.0, deadline - time.monotonic()))
     gc.collect()
-    threads = [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()]
+    threads = [thread.name for thread in set(threading.enumerate()) - threads_before]
     if threads:
         result.wrong.append(f"threads stay: {threads}")
     leaked = {number: target for number, target in _open().items() if number not in before}
@@ -245,14 +233,15 @@ def _host_side(transport: str, fault: Fault, place: Path) -> Result:
     result = Result()
     registry, target = _registry(), _plugins[place]
     bind = TRANSPORTS[transport](place)
-    before = _open()
+    prepare_jobs()  # starts a thread that stays
+    before, threads = _open(), set(threading.enumerate())
 
     def execute() -> str:
         [done] = plugsvc.execute(target, [], registry.bind(bind))
         return done.stderr if transport == "stdio" else done.stdout
 
     _attempt(result, fault, execute, "42\n")
-    _check_left(result, before)
+    _check_left(result, before, threads)
     return result
 
 
@@ -317,7 +306,7 @@ def _be_the_plugin(control: socket.socket, fault: Fault) -> None:
                 default_session.forget()  # a closed connection that is kept has a descriptor to be woken by
 
         _attempt(result, fault, call, "42")
-        _check_left(result, before)
+        _check_left(result, before, {threading.current_thread()})
         os.write(kept, json.dumps(vars(result)).encode())
         status = 0
     except BaseException:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 from typing import Any, NoReturn
+
+from conformance.oracle.integers import is_long, read_integer, write_integer
 
 
 class NotStrict(ValueError):
@@ -35,7 +38,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_values = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_object)
+_values = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=read_integer, object_pairs_hook=_object)
 _written = json.JSONDecoder(
     parse_constant=_refuse_constant, parse_int=Lexeme, parse_float=Lexeme, object_pairs_hook=Pairs
 )
@@ -59,7 +62,7 @@ def _decode(decoder: json.JSONDecoder, data: bytes | str) -> Any:
         raise NotStrict(f"{error.msg} at character {error.pos}") from None
     except RecursionError:
         raise NotStrict("nested too deep for this reader") from None
-    except ValueError as error:  # an integer of thousands of digits, which Python refuses to convert
+    except ValueError as error:  # an integer of too many digits
         raise NotStrict(str(error)) from None
 
 
@@ -83,8 +86,34 @@ def loads_written(data: bytes | str) -> Any:
 
 def dumps(value: Any) -> bytes:
     """One compact JSON text in UTF-8, lone surrogates as escapes; raises ValueError for NaN and infinities."""
+    try:
+        return _dumps(value)
+    except ValueError as error:
+        if "digits" not in str(error):
+            raise
+    written: dict[str, str] = {}
+    data = _dumps(_with_placeholders(value, secrets.token_hex(8), written))
+    for placeholder, digits in written.items():
+        data = data.replace(f'"{placeholder}"'.encode(), digits.encode())
+    return data
+
+
+def _dumps(value: Any) -> bytes:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8 form, only an escape
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _with_placeholders(value: Any, token: str, written: dict[str, str]) -> Any:
+    """``value`` with a text for each integer that ``json`` may refuse to write; ``written`` takes their digits."""
+    if is_long(value):
+        placeholder = f"{token}-{len(written)}"
+        written[placeholder] = write_integer(value)
+        return placeholder
+    if isinstance(value, dict):
+        return {key: _with_placeholders(item, token, written) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_placeholders(item, token, written) for item in value]
+    return value

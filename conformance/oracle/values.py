@@ -6,7 +6,7 @@ import math
 import struct
 from typing import Any, TypeAlias
 
-from conformance.oracle.strict import Lexeme, Pairs
+from conformance.oracle.strict import Lexeme, Pairs, dumps
 
 Type: TypeAlias = "str | dict[str, Any]"
 
@@ -27,8 +27,8 @@ def type_name(of: Type) -> str:
 
 
 def to_float32(value: float) -> float:
-    """The nearest single-precision number."""
-    return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    """The nearest single-precision number; raises OverflowError for a number that is too large for one."""
+    return float(struct.unpack("<f", struct.pack("<f", float(value)))[0])
 
 
 def difference(of: Type, meant: Any, came: Any, path: str = "$") -> str | None:
@@ -149,7 +149,10 @@ def _as_float32(value: float) -> float | None:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        text = dumps(value).decode()
     return text if len(text) <= 120 else f"{text[:100]}… ({len(text)} characters)"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tracemalloc
 from typing import Any
 
@@ -32,7 +33,7 @@ JSON = st.recursive(
         (b'"a\nb"', "Invalid control character"),
         (b"{}{}", "Extra data"),
         (b"[" * 100_000 + b"]" * 100_000, "nested too deep"),
-        (b"1" * 5000, "Exceeds the limit"),
+        (b"1" * 1_000_001, "an integer of 1,000,001 digits, where this reader takes 1,000,000"),
     ],
 )
 def test_strict_refuses(text: bytes, why: str) -> None:
@@ -179,3 +180,36 @@ def test_frames_are_cut_without_keeping_every_step() -> None:
         assert tracemalloc.get_traced_memory()[1] < 3 * len(frame) + 8 * 2**20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("digits", [1, 639, 640, 641, 1280, 1281, 4300, 4301, 9999, 100_000])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_integers_of_any_length_are_read_and_written(digits: int, sign: str) -> None:
+    for text in (sign + "9" * digits, sign + "1" + "0" * (digits - 1), sign + ("1234567890" * digits)[:digits]):
+        value = strict.loads(text)
+        assert type(value) is int
+        assert abs(value) % 10**9 == int(text.removeprefix("-")[-9:])
+        assert strict.dumps({"a": [value, text]}) == b'{"a":[%b,"%b"]}' % (text.encode(), text.encode())
+
+
+@given(st.integers(0, 6000), st.integers(0, 10**12), st.booleans())
+def test_a_long_integer_is_the_value_that_was_written(zeros: int, rest: int, negative: bool) -> None:
+    value = (10**zeros + rest) * (-1 if negative else 1)
+    assert strict.loads(strict.dumps([value])) == [value]
+
+
+def test_long_integers_are_judged() -> None:
+    meant = 10**5000
+    assert difference("any", meant, 10**5000) is None
+    assert difference("any", [meant], [meant + 1]) == (
+        f"at $[0]: expected 1{'0' * 99}… (5001 characters) (int), got 1{'0' * 99}… (5001 characters) (int)"
+    )
+    assert difference("int64", 1, meant) == f"at $: expected 1 (int), got 1{'0' * 99}… (5001 characters) (int)"
+    assert difference("float64", 1.0, meant) is not None
+    assert difference("float32", 1.0, meant) is not None
+
+
+def test_the_limit_of_the_process_stays() -> None:
+    before = sys.get_int_max_str_digits()
+    strict.dumps(strict.loads("7" * 5000))
+    assert sys.get_int_max_str_digits() == before

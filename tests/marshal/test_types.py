@@ -334,3 +334,17 @@ def test_an_error_names_the_position() -> None:
     with pytest.raises(ResultError) as result:
         signature.decode_results(b'[1,[{"x":"a"}]]')
     assert result.value.path == "$[1][0].x"
+
+
+@pytest.mark.parametrize("annotation", [Any, int, marshal.UInt64, float, int | str, str, list[int], decimal.Decimal])
+def test_an_integer_that_python_does_not_read_is_an_error_of_the_call(annotation: Any) -> None:
+    data = b"[%b]" % (b"9" * 5000)
+    if annotation is decimal.Decimal:
+        assert received(annotation, data) == decimal.Decimal("9" * 5000)
+    else:
+        with pytest.raises(ArgumentError, match=r"(integer value|number) out of range, at \$\[0\]"):
+            received(annotation, data)
+
+
+def test_an_integer_that_python_does_not_read_is_ignored_in_an_unknown_field() -> None:
+    assert received(Point, b'[{"x":1,"y":2,"z":%b}]' % (b"9" * 5000)) == Point(1, 2)

@@ -131,3 +131,13 @@ def test_the_proof_of_shallowness_never_lies(value: object, limit: int) -> None:
 def test_the_proof_succeeds_for_wide_data_with_brackets_in_strings() -> None:
     assert provably_shallow(b"[" + b",".join([rb'{"a":["[[[","\\\"]"]}'] * 1000) + b"]", 8)
     assert not provably_shallow(b"[" * 10 + b"]" * 10, 9)
+
+
+@pytest.mark.parametrize("digits", [4300, 4301, 100_000])
+@pytest.mark.parametrize("where", [b'"unknown":%b', b'"unknown":{"a":[-%b]}', b'"args":[%b]', b'"unknown":1.%be-1'])
+def test_numbers_of_any_length_are_read(where: bytes, digits: int) -> None:
+    data = b'{"sequence":7,' + where % (b"8" * digits) + b"}"
+    for pieces in ways(data)[:4] + [in_pieces(data, 1000)]:
+        messages, error = requests(*pieces)
+        assert error is None
+        assert 7 in [message[0] for message in messages]

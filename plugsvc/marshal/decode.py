@@ -12,14 +12,15 @@ from msgspec.json import Decoder
 from ..jsontext import mend_negative_zeros, mend_text
 from .checks import Check, residual
 from .mismatch import TOO_DEEP, Mismatch, from_msgspec
-from .repair import mend_nulls
-from .tree import extra, reaches
+from .nulls import mend_nulls
+from .typeinfo import extra, reaches
 from .types import FLOAT32
 
 __all__ = ["ArrayDecoder"]
 
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _LONG = b"0" * 19
+_WITH_ZERO_SIGN = (inspect.FloatType, inspect.DecimalType, inspect.AnyType)
 _elements = Decoder(list[Raw]).decode
 
 
@@ -40,7 +41,8 @@ class ArrayDecoder:
             (index, check) for index, node in enumerate(nodes) if (check := residual(node)) is not None
         ]
         self._may_hold_floats = any(
-            reaches(node, lambda part: isinstance(part, inspect.FloatType | inspect.AnyType)) for node in nodes
+            reaches(node, lambda part: isinstance(part, inspect.FloatType | inspect.DecimalType | inspect.AnyType))
+            for node in nodes
         )
         self._only_integers = not any(reaches(node, lambda part: extra(part) == FLOAT32) for node in nodes)
 

@@ -1,7 +1,7 @@
 """Checked Python values to JSON, and what can go wrong even then.
 
-Values of type Any are not checked beforehand. What JSON cannot carry in them is found here: the encoder refuses most of
-it, but writes NaN and infinities as null, and a Raw as it is.
+What JSON cannot carry in values of type Any is found here. The encoder refuses most of it, but writes NaN and
+infinities as null, a Raw as it is, offsets from UTC without their seconds, and keys that become equal more than once.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import enum
 import math
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from ..jsontext import without_lone_surrogates
+from .checks import check_offset
 from .mismatch import TOO_DEEP, Mismatch, kind
+from .quickcheck import is_plain
 from .raw import check_raw
 
 __all__ = ["quick_json", "to_json"]
@@ -27,9 +29,8 @@ __all__ = ["quick_json", "to_json"]
 _FINE = frozenset((str, int, bool, type(None), bytes))
 _SCALARS = _FINE | {float}
 _TIMES = (datetime.datetime, datetime.date, datetime.time)
+_LONG = 10**4300
 _AS_THEY_ARE = (bytes, bytearray, memoryview, *_TIMES, uuid.UUID, decimal.Decimal)
-_SMALL = 16384
-"""Up to how many bytes of JSON it is quickest to look at values one by one."""
 
 
 def _plain(value: Any) -> Any:
@@ -47,10 +48,10 @@ def _plain(value: Any) -> Any:
 
 _encode = msgspec.json.Encoder(enc_hook=_plain).encode
 quick_json = _encode
-"""As `to_json` for values that were all checked, and raises anything where there is something wrong."""
+"""As `to_json` for values that are exactly of their types, and raises anything where there is something wrong."""
 
 
-def to_json(values: tuple[Any, ...] | list[Any], *, untyped: bool) -> bytes:
+def to_json(values: Sequence[Any], *, untyped: bool) -> bytes:
     """Return `values` as a JSON array.
 
     `untyped`: there may be values in it that no check has looked at.
@@ -66,56 +67,16 @@ def to_json(values: tuple[Any, ...] | list[Any], *, untyped: bool) -> bytes:
         data = _with_replacements(values)
     except Exception as error:
         raise _explain(values, error) from error
-    if untyped and not _FINE.issuperset(map(type, values)) and not _is_ordinary(values, data):
+    if untyped and not all(map(is_plain, values)):
         _refuse_hidden(values)
     return data
 
 
-def _is_ordinary(values: Any, data: bytes) -> bool:
-    """Return True when there is no Raw in `values` and every float is finite; False when that takes a closer look.
-
-    `data` is what the encoder has made of them; so they have an end.
-    """
-    if len(data) > _SMALL:
-        # Where there is no null, nothing has become one; and `to_builtins` is a quick way to see that there is no Raw,
-        # which it does not take.
-        if b"null" in data and not _all_ordinary(values):
-            return False
-        try:
-            msgspec.to_builtins(values, builtin_types=_AS_THEY_ARE, enc_hook=_plain)
-        except Exception:
-            return False
-        return True
-    return _all_ordinary(values)
-
-
-def _all_ordinary(values: Any) -> bool:
-    todo: list[Any] = [values]
-    for value in todo:  # which grows meanwhile
-        own = type(value)
-        if own is dict:
-            inside: Any = value.values()
-        elif own is list or own is tuple:
-            inside = value
-        elif isinstance(value, Raw):
-            return False
-        elif isinstance(value, float):
-            inside = (float(value),)
-        else:
-            inside = [item for _, item in _children(value)]
-        kinds = set(map(type, inside))
-        if not kinds <= _FINE:
-            # A sum is not finite if one of its terms is not.
-            if float in kinds and not math.isfinite(sum(item for item in inside if type(item) is float)):
-                return False
-            if not kinds <= _SCALARS:
-                todo += [item for item in inside if type(item) not in _SCALARS]
-    return True
-
-
-def _with_replacements(values: tuple[Any, ...] | list[Any]) -> bytes:
+def _with_replacements(values: Sequence[Any]) -> bytes:
     try:
         return _encode(_without_surrogates(values))
+    except Mismatch:
+        raise
     except RecursionError:
         raise Mismatch(TOO_DEEP) from None
     except Exception as error:
@@ -129,8 +90,16 @@ def _without_surrogates(value: Any) -> Any:
     if value is None or isinstance(value, (int, float, bytes, Raw)):
         return value
     if isinstance(value, Mapping):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
+        mapping = {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+        if len(mapping) < len(value):
+            raise Mismatch("two keys are equal without their lone surrogates")
+        return mapping
+    if isinstance(value, (set, frozenset)):
+        items = [_without_surrogates(item) for item in value]
+        if any(items.count(item) > 1 for item in items):
+            raise Mismatch("two elements of a set are equal without their lone surrogates")
+        return items
+    if isinstance(value, (list, tuple)):
         return [_without_surrogates(item) for item in value]
     if _has_fields(value):
         try:
@@ -196,11 +165,29 @@ def _refuse_hidden(values: Any) -> None:
     for path, item in _places(values):
         if isinstance(item, float) and not math.isfinite(item):
             raise Mismatch(f"expected a finite float, got {float(item)}", path)
-        if isinstance(item, Raw):
-            try:
+        try:
+            if isinstance(item, Raw):
                 check_raw(item)
-            except Mismatch as mismatch:
-                raise mismatch.within(path) from None
+            elif isinstance(item, (datetime.datetime, datetime.time)):
+                check_offset(item)
+            elif isinstance(item, Mapping):
+                _check_keys(item)
+        except Mismatch as mismatch:
+            raise mismatch.within(path) from None
+
+
+def _check_keys(value: Mapping[Any, Any]) -> None:
+    """Raise `Mismatch` when two keys are written alike, or one is no finite number."""
+    if set(map(type, value)) <= {str}:
+        return
+    written: dict[bytes, Any] = {}
+    for key in value:
+        if isinstance(key, float) and not math.isfinite(key):
+            raise Mismatch(f"key: expected a finite float, got {float(key)}")
+        text = _encode({key: None})
+        if text in written:
+            raise Mismatch(f"the keys {written[text]!r} and {key!r} are the same in JSON")
+        written[text] = key
 
 
 def _explain(values: Any, error: Exception) -> Mismatch:
@@ -223,6 +210,8 @@ def _explain(values: Any, error: Exception) -> Mismatch:
 
 
 def _problem(value: Any) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LONG:
+        return "JSON cannot carry int: it has more digits than Python writes"
     if type(value) in _SCALARS:
         return None
     if isinstance(value, Mapping):

@@ -8,18 +8,19 @@ from typing import Any, Literal
 from msgspec import Raw, inspect
 
 from ..errors import ArgumentError, ResultError, SignatureError
-from .checks import Check, full
+from .checks import full
 from .decode import ArrayDecoder
 from .encode import quick_json, to_json
-from .mismatch import Mismatch
-from .shape import Parameter, is_error, mentions_error, returned, shape_of
-from .tree import Unsupported, describe, narrow, reaches
+from .inspection import Parameter, inspected, is_error, mentions_error, returned
+from .mismatch import TOO_DEEP, Mismatch
+from .quickcheck import QuickCheck, quick_check
+from .typeinfo import Unsupported, bounded, describe, reaches
 
 __all__ = ["Side", "Signature"]
 
 Side = Literal["provider", "consumer"]
-_Tree = tuple[Any, inspect.Type]
-"""An annotation and what it describes."""
+_Typed = tuple[Any, inspect.Type]
+"""An annotation, and msgspec's information on it."""
 
 
 class Signature:
@@ -39,18 +40,16 @@ class Signature:
     """
 
     __slots__ = (
-        "_arg_trees",
+        "_arg_types",
         "_args",
         "_as_tuple",
-        "_checks",
         "_is_single",
         "_parameters",
+        "_quick_args",
+        "_quick_results",
         "_required",
-        "_result_checks",
-        "_result_trees",
+        "_result_types",
         "_results",
-        "_untyped_args",
-        "_untyped_results",
         "is_async",
         "name",
         "params",
@@ -60,11 +59,9 @@ class Signature:
     )
 
     _args: ArrayDecoder
-    _checks: list[Check | None]
-    _result_checks: list[Check | None]
+    _quick_args: QuickCheck
+    _quick_results: QuickCheck
     _results: ArrayDecoder
-    _untyped_args: bool
-    _untyped_results: bool
 
     def __init__(
         self,
@@ -88,9 +85,9 @@ class Signature:
         self._as_tuple = as_tuple
         self._is_single = len(results) == 1 and not as_tuple and not returns_error
         self._required = sum(p.required for p in parameters) if side == "provider" else len(parameters)
-        self._arg_trees = [self._tree(p.annotation, f"parameter {p.name}") for p in parameters]
-        seen = {id(p.annotation): tree for p, tree in zip(parameters, self._arg_trees, strict=True)}
-        self._result_trees = [seen.get(id(each)) or self._tree(each, "result") for each in results]
+        self._arg_types = [self._typed(p.annotation, f"parameter {p.name}") for p in parameters]
+        seen = {id(p.annotation): typed for p, typed in zip(parameters, self._arg_types, strict=True)}
+        self._result_types = [seen.get(id(each)) or self._typed(each, "result") for each in results]
 
     def __getattr__(self, name: str) -> Any:
         make = _MADE_WHEN_USED.get(name)
@@ -120,11 +117,11 @@ class Signature:
                 be resolved or carried by JSON.
         """
         name = name or str(getattr(function, "__name__", None) or repr(function))
-        shape = shape_of(function, name=name, localns=localns, method=method)
-        for parameter in shape.parameters:
+        given = inspected(function, name=name, localns=localns, method=method)
+        for parameter in given.parameters:
             if mentions_error(parameter.annotation):
                 raise SignatureError(f"{name}: parameter {parameter.name}: an error cannot be an argument")
-        results, as_tuple = returned(shape.returns)
+        results, as_tuple = returned(given.returns)
         returns_error = bool(results) and is_error(results[-1])
         if returns_error:
             results = results[:-1]
@@ -132,13 +129,13 @@ class Signature:
             if mentions_error(result):
                 raise SignatureError(f"{name}: an error can only be the last result, annotated `Exception | None`")
         return cls(
-            shape.parameters,
+            given.parameters,
             results,
             side=side,
             name=name,
             as_tuple=as_tuple,
             returns_error=returns_error,
-            is_async=shape.is_async,
+            is_async=given.is_async,
         )
 
     @classmethod
@@ -176,11 +173,10 @@ class Signature:
         Raises:
             ArgumentError: they are too few or too many, or one does not fit its type or JSON.
         """
-        checks = self._checks
-        if kwargs or len(args) != len(checks):
+        if kwargs or len(args) != len(self._parameters):
             args = self._bind(args, kwargs or {})
         try:
-            return _encode(args, checks, self._untyped_args)
+            return _encode(args, self._quick_args, self._arg_types)
         except Mismatch as mismatch:
             raise ArgumentError(mismatch.text, "$" + mismatch.path if mismatch.path else "") from mismatch.__cause__
 
@@ -204,7 +200,7 @@ class Signature:
         """
         if self._is_single:
             try:
-                return _encode((value,), self._result_checks, self._untyped_results)
+                return _encode((value,), self._quick_results, self._result_types)
             except Mismatch as mismatch:
                 raise ResultError(mismatch.text, "$" + mismatch.path if mismatch.path else "") from mismatch.__cause__
         results, error = self.encode_outcome(value)
@@ -229,7 +225,7 @@ class Signature:
                 if last is not None and not isinstance(last, BaseException):
                     raise Mismatch(f"expected an error or None as last result, got {type(last).__name__}")
                 error = last
-            return _encode(values, self._result_checks, self._untyped_results), error
+            return _encode(values, self._quick_results, self._result_types), error
         except Mismatch as mismatch:
             if error is not None:
                 return None, error
@@ -261,12 +257,12 @@ class Signature:
         assert self.returns_error
         return (*(None for _ in self.results), error) if self._as_tuple else error
 
-    def _tree(self, annotation: Any, where: str) -> _Tree:
+    def _typed(self, annotation: Any, where: str) -> _Typed:
         try:
-            # First as it is: what `narrow` makes of an annotation that nobody can carry says less.
+            # First as it is: what `bounded` makes of an annotation that nobody can carry says less.
             node = describe(annotation)
-            narrowed = narrow(annotation)
-            return narrowed, node if narrowed is annotation else describe(narrowed)
+            within = bounded(annotation)
+            return within, node if within is annotation else describe(within)
         except Unsupported as unsupported:
             raise SignatureError(f"{self.name}: {where}: {unsupported}") from unsupported.__cause__
 
@@ -310,39 +306,36 @@ class Signature:
         return tuple(values)
 
 
-def _encode(values: Sequence[Any], checks: Sequence[Check | None], untyped: bool) -> bytes:
-    index = 0
+def _encode(values: Sequence[Any], quick: QuickCheck, types: Sequence[_Typed]) -> bytes:
     try:
-        for check in checks:
-            if check is not None:
-                check(values[index])
-            index += 1
-    except Mismatch as mismatch:
-        raise mismatch.within(f"[{index}]") from mismatch.__cause__
-    except RecursionError:
-        raise Mismatch("nested too deeply, or contains itself", f"[{index}]") from None
-    if not untyped:
+        # In this order: what JSON was made of has an end, also when it is looked through.
+        data = quick_json(values)
+        if quick(values):
+            return data
+    except Exception:
+        pass  # the full check says what is wrong
+    return _encode_checked(values, [node for _, node in types])
+
+
+def _encode_checked(values: Sequence[Any], nodes: Sequence[inspect.Type]) -> bytes:
+    """Return values as JSON that are not all exactly of their types, if they fit nevertheless. Raises `Mismatch`."""
+    for index, (node, value) in enumerate(zip(nodes, values, strict=True)):
         try:
-            return quick_json(values)
-        except Exception:
-            pass  # what is wrong is found out at leisure
-    return to_json(values, untyped=untyped)  # type: ignore[arg-type]
+            full(node)(value)
+        except Mismatch as mismatch:
+            raise mismatch.within(f"[{index}]") from mismatch.__cause__
+        except RecursionError:
+            raise Mismatch(TOO_DEEP, f"[{index}]") from None
+    untyped = any(reaches(node, lambda part: isinstance(part, inspect.AnyType)) for node in nodes)
+    return to_json(values, untyped=untyped)
 
 
-def _array_decoder(trees: Sequence[_Tree], required: int, noun: str) -> ArrayDecoder:
-    return ArrayDecoder([node for _, node in trees], [annotation for annotation, _ in trees], required, noun)
+def _array_decoder(types: Sequence[_Typed], required: int, noun: str) -> ArrayDecoder:
+    return ArrayDecoder([node for _, node in types], [annotation for annotation, _ in types], required, noun)
 
 
-def _checks_of(trees: Sequence[_Tree]) -> list[Check | None]:
-    return [full(node, annotation) for annotation, node in trees]
-
-
-def _any_untyped(trees: Sequence[_Tree]) -> bool:
-    return any(_is_untyped(node) for _, node in trees)
-
-
-def _is_untyped(node: inspect.Type) -> bool:
-    return reaches(node, lambda part: isinstance(part, inspect.AnyType))
+def _quick_check(types: Sequence[_Typed]) -> QuickCheck:
+    return quick_check([node for _, node in types])
 
 
 def _counted(count: int, noun: str = "result") -> str:
@@ -350,12 +343,10 @@ def _counted(count: int, noun: str = "result") -> str:
 
 
 _MADE_WHEN_USED: dict[str, Callable[[Signature], Any]] = {
-    "_args": lambda self: _array_decoder(self._arg_trees, self._required, "argument"),
-    "_checks": lambda self: _checks_of(self._arg_trees),
-    "_result_checks": lambda self: _checks_of(self._result_trees),
-    "_results": lambda self: _array_decoder(self._result_trees, len(self._result_trees), "result"),
-    "_untyped_args": lambda self: _any_untyped(self._arg_trees),
-    "_untyped_results": lambda self: _any_untyped(self._result_trees),
+    "_args": lambda self: _array_decoder(self._arg_types, self._required, "argument"),
+    "_quick_args": lambda self: _quick_check(self._arg_types),
+    "_quick_results": lambda self: _quick_check(self._result_types),
+    "_results": lambda self: _array_decoder(self._result_types, len(self._result_types), "result"),
 }
 """Slots of a signature that are filled when they are used first, which `__getattr__` sees to.
 

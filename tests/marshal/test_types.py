@@ -224,7 +224,7 @@ NOT_SENT: list[tuple[Any, Any, str]] = [
     (list[Color], [Color.RED, "red"], "expected Color, got str, at $[0][1]"),
     (tuple[int, str], (1,), "expected array of length 2, got 1, at $[0]"),
     (tuple[Color, int], (Color.RED,), "expected array of length 2, got 1, at $[0]"),
-    (dict[str, int], {"a": "b"}, "expected int, got str, at $[0][...]"),
+    (dict[str, int], {"a": "b"}, "expected int, got str, at $[0].a"),
     (dict[str, int], {1: 1}, "key: expected str, got int, at $[0]"),
     (dict[str, float], {1: 1.5}, "key: expected str, got int, at $[0]"),
     (dict[int, int], {"1": 1}, "key: expected int, got str, at $[0]"),

@@ -137,7 +137,7 @@ def test_the_proof_succeeds_for_wide_data_with_brackets_in_strings() -> None:
 @pytest.mark.parametrize("where", [b'"unknown":%b', b'"unknown":{"a":[-%b]}', b'"args":[%b]', b'"unknown":1.%be-1'])
 def test_numbers_of_any_length_are_read(where: bytes, digits: int) -> None:
     data = b'{"sequence":7,' + where % (b"8" * digits) + b"}"
-    for pieces in ways(data)[:4] + [in_pieces(data, 1000)]:
+    for pieces in (*ways(data)[:4], in_pieces(data, 1000)):
         messages, error = requests(*pieces)
         assert error is None
         assert 7 in [message[0] for message in messages]

@@ -1,4 +1,4 @@
-"""What a function looks like: its parameters and results, as annotations."""
+"""Signature inspection: the parameters and results of a function, as annotations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import SignatureError
 if TYPE_CHECKING:
     import inspect
 
-__all__ = ["Parameter", "Shape", "is_error", "mentions_error", "returned", "shape_of"]
+__all__ = ["Inspected", "Parameter", "inspected", "is_error", "mentions_error", "returned"]
 
 EMPTY = object()
 """In place of a default that is not there."""
@@ -36,7 +36,7 @@ class Parameter(NamedTuple):
         return self.default is EMPTY
 
 
-class Shape(NamedTuple):
+class Inspected(NamedTuple):
     """The parameters and the return annotation of a function, resolved."""
 
     parameters: tuple[Parameter, ...]
@@ -44,10 +44,10 @@ class Shape(NamedTuple):
     is_async: bool
 
 
-def shape_of(
+def inspected(
     function: Callable[..., Any], *, name: str, localns: Mapping[str, Any] | None = None, method: bool = False
-) -> Shape:
-    """Return the shape of `function`. A parameter or result without annotation is Any.
+) -> Inspected:
+    """Return the parameters and results of `function`. A parameter or result without annotation is Any.
 
     `name`: what texts call it. `localns`: names that annotations may use besides the function's globals.
     `method`: the first parameter is `self`, and left out.
@@ -60,7 +60,7 @@ def shape_of(
         raise SignatureError(f"{name}: expected a function, got {shown}")
     given = _plain(function)
     if given is None:
-        given, is_async = _inspected(function, name)
+        given, is_async = _inspected_slowly(function, name)
     else:
         is_async = bool(function.__code__.co_flags & _COROUTINE)
     hints = _hints(function, name, localns)
@@ -69,7 +69,7 @@ def shape_of(
             raise SignatureError(f"{name}: a method needs a parameter self")
         del given[0]
     parameters = tuple(each._replace(annotation=hints.get(each.name, Any)) for each in given)
-    return Shape(parameters, hints.get("return", Any), is_async)
+    return Inspected(parameters, hints.get("return", Any), is_async)
 
 
 def _plain(function: Callable[..., Any]) -> list[Parameter] | None:
@@ -88,7 +88,7 @@ def _plain(function: Callable[..., Any]) -> list[Parameter] | None:
     ]
 
 
-def _inspected(function: Callable[..., Any], name: str) -> tuple[list[Parameter], bool]:
+def _inspected_slowly(function: Callable[..., Any], name: str) -> tuple[list[Parameter], bool]:
     """Return the parameters of any function, and whether it is an `async def`. Raises `SignatureError`."""
     import inspect
 

@@ -1,8 +1,8 @@
 """Annotations to types: what a signature may contain, and what follows from it.
 
-msgspec's own description of types (`msgspec.inspect`) is the type tree. We differ from it in one point: an `int`
-without bounds is an int64, and `narrow` writes that into annotations wherever typing constructs let it. Inside of
-classes it cannot; such types are *loose*, and their values are checked after decoding.
+msgspec's own description of types (`msgspec.inspect`) is the type information. It differs in one point: an `int`
+without bounds is an int64, and `bounded` writes that into annotations wherever typing constructs let it. Inside of
+classes it cannot; such integers are *unbounded*, and their values are checked after decoding.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from msgspec import Meta, inspect
 
 from .types import EXTRA, FLOAT32, UINT64, Int64
 
-__all__ = ["Unsupported", "children", "describe", "extra", "narrow", "reaches", "unwrap"]
+__all__ = ["Unsupported", "bounded", "children", "describe", "extra", "is_unbounded", "reaches", "unwrap"]
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -41,21 +41,21 @@ class Unsupported(Exception):
     """An annotation that the protocol cannot carry. Never leaves the package `marshal`."""
 
 
-def narrow(annotation: Any) -> Any:
+def bounded(annotation: Any) -> Any:
     """Return `annotation` with every `int` that has no bounds of its own bound to 64 bits."""
     if annotation is int:
         return Int64
     if isinstance(annotation, typing.NewType):
-        return narrow(annotation.__supertype__)
+        return bounded(annotation.__supertype__)
     if hasattr(annotation, "__value__") and type(annotation).__name__ == "TypeAliasType":
-        return narrow(annotation.__value__)
+        return bounded(annotation.__value__)
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
-        return _narrow_annotated(annotation)
+        return _bounded_annotated(annotation)
     if origin is Union or origin is types.UnionType:
-        return Union[tuple(narrow(arg) for arg in args)]  # noqa: UP007
+        return Union[tuple(bounded(arg) for arg in args)]  # noqa: UP007
     if isinstance(origin, type) and args and _is_container(origin):
-        return origin[tuple(arg if arg is Ellipsis else narrow(arg) for arg in args)]  # type: ignore[index]
+        return origin[tuple(arg if arg is Ellipsis else bounded(arg) for arg in args)]  # type: ignore[index]
     return annotation
 
 
@@ -63,10 +63,10 @@ def _is_container(origin: type) -> bool:
     return origin in (list, set, frozenset, tuple, dict) or origin.__module__ == "collections.abc"
 
 
-def _narrow_annotated(annotation: Any) -> Any:
+def _bounded_annotated(annotation: Any) -> Any:
     inner, *metadata = typing.get_args(annotation)
     if inner is not int:
-        return Annotated[(narrow(inner), *metadata)] if _is_outer_container(inner) else annotation
+        return Annotated[(bounded(inner), *metadata)] if _is_outer_container(inner) else annotation
     node, marks = unwrap(inspect.type_info(annotation)), extra(inspect.type_info(annotation))
     assert isinstance(node, inspect.IntType)
     if node.ge is None and node.gt is None:
@@ -82,7 +82,7 @@ def _is_outer_container(annotation: Any) -> bool:
 
 
 def describe(annotation: Any) -> inspect.Type:
-    """Return the type tree of an annotation. Raises `Unsupported` with what cannot be carried, and why."""
+    """Return the type information of an annotation. Raises `Unsupported` with what cannot be carried, and why."""
     try:
         node = inspect.type_info(annotation)
         msgspec.json.Decoder(tuple[annotation])
@@ -113,10 +113,19 @@ def _problem(node: inspect.Type) -> str | None:
     if isinstance(node, inspect.TimeDeltaType):
         return "timedelta has no form that all implementations share: annotate int, and count nanoseconds"
     if isinstance(node, inspect.DictType):
-        keys = unwrap(node.key_type)
-        for key in keys.types if isinstance(keys, inspect.UnionType) else (keys,):
-            if not isinstance(unwrap(key), _KEYS):
-                return "the keys of a JSON object are strings: a dict can have str or int as keys"
+        return _unreadable_keys(unwrap(node.key_type))
+    return None
+
+
+def _unreadable_keys(node: inspect.Type) -> str | None:
+    """Say why keys of this type cannot be read back, if they cannot."""
+    kinds = [unwrap(member) for member in node.types] if isinstance(node, inspect.UnionType) else [node]
+    if not all(isinstance(each, _KEYS) for each in kinds):
+        return "the keys of a JSON object are strings: a dict can have str or int as keys"
+    if len({type(value) for each in kinds if isinstance(each, inspect.LiteralType) for value in each.values}) > 1 or (
+        len(kinds) > 1 and not all(isinstance(each, (inspect.IntType, inspect.FloatType)) for each in kinds)
+    ):
+        return "the keys of a JSON object are strings: keys of several types cannot be told apart"
     return None
 
 
@@ -192,7 +201,7 @@ def reaches(node: inspect.Type, test: Callable[[inspect.Type], bool]) -> bool:
     return any(test(part) for part in _walk(node))
 
 
-def is_loose(node: inspect.Type) -> bool:
+def is_unbounded(node: inspect.Type) -> bool:
     """Return whether msgspec alone lets values through that this very type must not have."""
     if isinstance(node, inspect.Metadata):
         return extra(node) in (UINT64, FLOAT32)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, inspect
 from msgspec.json import Decoder
 
-from .tree import Fields, unwrap
+from .typeinfo import Fields, unwrap
 
 __all__ = ["mend_nulls"]
 

@@ -127,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _, _, descriptors, threads = holding()
     args = [str(options.calls), str(options.threads), str(options.seed)]
     try:
-        plugsvc.execute(plugin, args, registry.bind(options.bind))
+        plugsvc.execute(plugin, args, bind=registry.bind(options.bind))
     except plugsvc.PluginFailed as error:
         print(f"the plugin failed: {error}")
         return 1

@@ -318,7 +318,7 @@ def execute(path: str, argv: list[str], bind: list[str]) -> int:
         command = found.find("conformance-plugin")
         if command is None:
             return complain(f"{path}: no command of type conformance-plugin", 1)
-        execution.execute([(found, command)], argv, registry().bind(*bind))
+        execution.execute([(found, command)], argv, bind=registry().bind(*bind))
     except PluginError as error:
         return complain(str(error), 1)
     except KeyboardInterrupt:

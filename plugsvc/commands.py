@@ -15,7 +15,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from .errors import PlugsvcError
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import click
 
     from .host.context import Context
+    from .host.launch import OutputTarget
     from .host.registry import Registry
 
 __all__ = ["main"]
@@ -145,16 +146,15 @@ def _group() -> click.Group:
 
         Characters that are not printable are shown as escapes.
         """
-        from .host.discovery import discover_plugins, with_glob
+        from .host.discovery import discover_plugins
         from .host.printable import printable
 
         def refuse(path: str, error: Exception) -> None:
             if not quiet:
                 print(_line(str(error)), file=sys.stderr)
 
-        options = [with_glob(*patterns)] if patterns else []
         with _stoppable() as context:
-            found = discover_plugins(directory, *options, handler=refuse, timeout=timeout, context=context)
+            found = discover_plugins(directory, glob=patterns, handler=refuse, timeout=timeout, context=context)
         for each in found:
             commands = ", ".join(" ".join(command.path) for command in each.commands)
             click.echo("\t".join(map(printable, (each.name, each.manifest.version, each.path, commands))))
@@ -182,16 +182,13 @@ def _group() -> click.Group:
         from .host.binds import BINDS
         from .host.execution import execute, iterate_all
         from .host.plugin import new_plugin
-        from .host.settings import with_stderr, with_stdout, with_timeout
 
         if bind is not None and bind not in BINDS:
             raise click.UsageError(f"unknown bind {bind!r}; there are {', '.join(BINDS)}")
         registry = _registry(module)
-        options: list[Any] = [registry.bind(*([] if bind is None else [bind])), with_stderr("inherit")]
-        if bind != "stdio":  # there, standard output is the connection
-            options.append(with_stdout("inherit"))
-        if timeout is not None:
-            options.append(with_timeout(timeout))
+        binding = registry.bind(*([] if bind is None else [bind]))
+        # With the bind stdio, standard output is the connection.
+        stdout: OutputTarget = "capture" if bind == "stdio" else "inherit"
         with _stoppable() as context:
             found = new_plugin(plugin, context=context)
             targets = [
@@ -202,7 +199,7 @@ def _group() -> click.Group:
             ]
             if not targets:
                 _exit(f"{plugin} has no such command", FAILED)
-            execute(targets, args, *options, context=context)
+            execute(targets, args, bind=binding, stdout=stdout, stderr="inherit", timeout=timeout, context=context)
 
     return plugsvc
 

@@ -352,7 +352,7 @@ def test_the_last_records_of_a_plugin_arrive(registry: Registry, keeper: Keeper,
         """
     path.write_text(textwrap.dedent(body))
     path.chmod(0o755)
-    execute(new_plugin(path), (), registry.bind())
+    execute(new_plugin(path), (), bind=registry.bind())
     assert keeper.seen() == [(logging.DEBUG, "the last words")]
 
 

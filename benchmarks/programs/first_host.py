@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import plugsvc
@@ -41,13 +42,13 @@ def main(count: int) -> None:
     plugin = plugsvc.new_plugin(path)
     began = [0.0]
 
-    def start(launch: plugsvc.Launch, run: object) -> plugsvc.Exit:
+    def start(launch: plugsvc.Launch, run: Callable[[plugsvc.Launch], plugsvc.Exit]) -> plugsvc.Exit:
         began[0] = time.perf_counter()
-        return run(launch)  # type: ignore[operator, no-any-return]
+        return run(launch)
 
     page = os.sysconf("SC_PAGE_SIZE")
     for _ in range(count):
-        plugsvc.execute(plugin, [], registry.bind(), plugsvc.with_executor(start))
+        plugsvc.execute(plugin, [], bind=registry.bind(), executor=start)
         ended = time.perf_counter()
         arrived, rss = arrivals.pop()
         passed, imported = seconds("pass"), seconds("import msgspec")

@@ -53,8 +53,8 @@ def sleep(milliseconds: int) -> int:
 def main(plugin: str, bind: str, control: str) -> None:
     """Run the plugin, until the runner hangs up on it."""
     variants.apply()
-    options = [plugsvc.with_stderr("inherit"), registry.bind(variants.bind(bind))]
-    plugsvc.execute(plugsvc.new_plugin(plugin), [control], *options)
+    binding = registry.bind(variants.bind(bind))
+    plugsvc.execute(plugsvc.new_plugin(plugin), [control], bind=binding, stderr="inherit")
 
 
 if __name__ == "__main__":

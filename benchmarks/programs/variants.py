@@ -44,9 +44,9 @@ class PiecesBind:
             os.close(their_write)
 
         return next(
-            plugsvc.with_prepend_args("--host", f"pieces:{their_read},{their_write}"),
-            plugsvc.with_pass_fds(their_read, their_write),
-            plugsvc.with_on_start(started),
+            prepend_args=["--host", f"pieces:{their_read},{their_write}"],
+            pass_fds=[their_read, their_write],
+            on_start=started,
         )
 
 

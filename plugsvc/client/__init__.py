@@ -2,7 +2,7 @@
 
 from .api import (
     close,
-    default_session,
+    default_session as default_session,
     get_manifest,
     get_service,
     has_namespace,
@@ -13,17 +13,14 @@ from .api import (
     service,
     set_default_timeout,
 )
-from .connection import Connection
+from .connection import Connection as Connection
 from .hosting import add_host_flags, host_option
-from .session import Session
+from .session import Session as Session
 from .stubs import with_call_timeout
 
 __all__ = [
-    "Connection",
-    "Session",
     "add_host_flags",
     "close",
-    "default_session",
     "get_manifest",
     "get_service",
     "has_namespace",

@@ -13,7 +13,7 @@ from .binding import Binding, Timeout, binding_of, raise_remote
 from .core import Request
 from .session import check_timeout
 
-__all__ = ["BatchRequest", "BoundCall", "call_many", "check_bound", "prepare"]
+__all__ = ["BoundCall", "call_many", "prepare"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

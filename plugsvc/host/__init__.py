@@ -12,47 +12,40 @@ from .binds import (
 )
 from .channel import Channel
 from .context import Context
-from .discovery import discover_plugins, with_glob
-from .execution import Completed, execute, iterate_all, iterate_typed
+from .discovery import DiscoveryHandler, discover_plugins
+from .execution import Completed, Target, execute, iterate_all, iterate_typed
+from .launch import Exit, Launch, OutputTarget
 from .plugin import Command, Manifest, Plugin, new_plugin
-from .process import Exit, Launch
 from .registry import Registry, Services
 from .server import Server
-from .settings import (
-    with_cwd,
-    with_env,
-    with_executor,
-    with_generator,
-    with_grace,
-    with_handler,
-    with_interceptor,
-    with_loop,
-    with_on_start,
-    with_parallelism,
-    with_pass_fds,
-    with_prepend_args,
-    with_server_limits,
-    with_spec_flags,
-    with_stderr,
-    with_stdin,
-    with_stdout,
-    with_timeout,
-)
+from .settings import Binding, ExecuteOptions, Executor, Generator, Handler, Interceptor, Next, NextOptions, Options
 
 __all__ = [
     "Bind",
     "BindFunc",
+    "Binding",
     "Channel",
     "Command",
     "Completed",
     "Context",
+    "DiscoveryHandler",
+    "ExecuteOptions",
+    "Executor",
     "Exit",
+    "Generator",
+    "Handler",
+    "Interceptor",
     "Launch",
     "Manifest",
+    "Next",
+    "NextOptions",
+    "Options",
+    "OutputTarget",
     "Plugin",
     "Registry",
     "Server",
     "Services",
+    "Target",
     "discover_plugins",
     "execute",
     "iterate_all",
@@ -61,24 +54,5 @@ __all__ = [
     "with_anonymous_pipe",
     "with_anonymous_pipe_by_procfs",
     "with_bind_func",
-    "with_cwd",
     "with_default_bind",
-    "with_env",
-    "with_executor",
-    "with_generator",
-    "with_glob",
-    "with_grace",
-    "with_handler",
-    "with_interceptor",
-    "with_loop",
-    "with_on_start",
-    "with_parallelism",
-    "with_pass_fds",
-    "with_prepend_args",
-    "with_server_limits",
-    "with_spec_flags",
-    "with_stderr",
-    "with_stdin",
-    "with_stdout",
-    "with_timeout",
 ]

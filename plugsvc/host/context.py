@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
+from .checks import check_seconds
+
 __all__ = ["Context"]
 
 
@@ -14,12 +16,16 @@ class Context:
 
     `timeout` is in seconds from now, None for no deadline. When the `parent` says stop, this context does, too. Every
     method may be called from any thread, and from a signal handler: there is no lock that it could wait for.
+
+    Raises `RegistrationError` for a time-out that makes no sense.
     """
 
     # Without locks, for a handler may interrupt any of these lines in the same thread. Each step is one operation of a
     # built-in list or dict, which CPython makes atomic, with and without the global interpreter lock.
 
     def __init__(self, timeout: float | None = None, *, parent: Context | None = None) -> None:
+        if timeout is not None:
+            timeout = check_seconds("timeout", timeout)
         self._parent = parent
         self._reasons: list[str] = []
         self._kill = False

@@ -1,7 +1,6 @@
-"""Discovery and execution for those who await them.
+"""Await discovery and execution, which run in threads of their own.
 
-They are what they are in `discovery` and `execution`, in a thread of their own. A task that is cancelled stops the
-processes as a `Context` does, and does not end before they have.
+A task that is cancelled stops the processes as a `Context` does, and does not end before they have.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ import contextvars
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterable
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 from . import discovery, execution, plugin
 from .context import Context
-from .discovery import DiscoveryHandler, DiscoveryOption
+from .discovery import DISCOVERY_PARALLELISM, DiscoveryHandler
 from .execution import Completed, Target
 from .plugin import INFO_OUTPUT_LIMIT, INFO_TIMEOUT, Plugin
-from .settings import Option, with_loop
+from .settings import ExecuteOptions
 
 __all__ = ["as_completed", "discover_plugins", "execute", "new_plugin"]
 
@@ -29,30 +28,32 @@ T = TypeVar("T")
 async def execute(
     targets: Iterable[Target] | Plugin,
     args: Iterable[str] = (),
-    *options: Option,
+    *,
     context: Context | None = None,
     on_completed: Callable[[Completed], None] | None = None,
+    **options: Unpack[ExecuteOptions],
 ) -> list[Completed]:
-    """Execute commands of plugins; as `plugsvc.execute`.
+    """Execute commands of plugins; as `plugsvc.execute`, with the same options.
 
     Services that are coroutine functions run in this event loop. Everything else that is given, interceptors and
     `on_completed`, is called in threads. Cancelling stops the processes, and waits until they are gone.
     """
-    options = (with_loop(asyncio.get_running_loop()), *options)
+    options.setdefault("loop", asyncio.get_running_loop())
     return await _in_thread(
-        lambda context: execution.execute(targets, args, *options, context=context, on_completed=on_completed), context
+        lambda context: execution.execute(targets, args, context=context, on_completed=on_completed, **options), context
     )
 
 
 async def as_completed(
     targets: Iterable[Target] | Plugin,
     args: Iterable[str] = (),
-    *options: Option,
+    *,
     context: Context | None = None,
+    **options: Unpack[ExecuteOptions],
 ) -> AsyncGenerator[Completed, None]:
     """Execute commands of plugins and yield the successful executions as they end; otherwise as `execute`.
 
-    What failed is raised at the end, unless `with_handler` has been told. Leaving the loop early stops the rest, when
+    What failed is raised at the end, unless the option `handler` is told. Leaving the loop early stops the rest, when
     the iterator is closed: at once with `contextlib.aclosing`.
     """
     loop = asyncio.get_running_loop()
@@ -61,7 +62,7 @@ async def as_completed(
     def on_completed(completed: Completed) -> None:
         loop.call_soon_threadsafe(found.put_nowait, completed)
 
-    whole = asyncio.ensure_future(execute(targets, args, *options, context=context, on_completed=on_completed))
+    whole = asyncio.ensure_future(execute(targets, args, context=context, on_completed=on_completed, **options))
     whole.add_done_callback(lambda _: found.put_nowait(None))
     try:
         while (completed := await found.get()) is not None:
@@ -77,9 +78,10 @@ async def as_completed(
 
 async def discover_plugins(
     root: str | os.PathLike[str],
-    *options: DiscoveryOption,
+    *,
+    glob: str | Iterable[str] = (),
     handler: DiscoveryHandler | None = None,
-    parallelism: int | None = None,
+    parallelism: int = DISCOVERY_PARALLELISM,
     timeout: float = INFO_TIMEOUT,
     output_limit: int = INFO_OUTPUT_LIMIT,
     context: Context | None = None,
@@ -88,7 +90,7 @@ async def discover_plugins(
     return await _in_thread(
         lambda context: discovery.discover_plugins(
             root,
-            *options,
+            glob=glob,
             handler=handler,
             parallelism=parallelism,
             timeout=timeout,

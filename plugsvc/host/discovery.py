@@ -6,82 +6,63 @@ import os
 import re
 import stat
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from ..errors import DiscoveryError, RegistrationError
+from .checks import check_args, check_count, check_function, check_instance, check_path, check_seconds
 from .context import Context
 from .jobs import Job, JobGroup
-from .plugin import INFO_OUTPUT_LIMIT, INFO_TIMEOUT, Plugin, new_plugin
+from .plugin import INFO_OUTPUT_LIMIT, INFO_TIMEOUT, Plugin, absolute_path, new_plugin
 
-__all__ = ["DiscoveryHandler", "DiscoveryOption", "DiscoverySettings", "discover_plugins", "with_glob"]
+__all__ = ["DISCOVERY_PARALLELISM", "DiscoveryHandler", "discover_plugins"]
+
+DISCOVERY_PARALLELISM = 4
 
 DiscoveryHandler = Callable[[str, DiscoveryError], None]
 """Is told of a file (its path) that was refused, and why; what it raises ends the discovery."""
 
 
-@dataclass(frozen=True)
-class DiscoverySettings:
-    """What options of a discovery can set."""
-
-    patterns: tuple[re.Pattern[str], ...] = ()
-
-
-DiscoveryOption = Callable[[DiscoverySettings], DiscoverySettings]
-"""One option of a discovery."""
-
-
-def with_glob(*patterns: str) -> DiscoveryOption:
-    """Look only at files that match one of these patterns.
-
-    A pattern without `/` is matched against the file's name, in whatever directory it is; one with `/`
-    against the path from the root of the discovery, without a leading `/`. `*` and `?` do not match `/`, `**`
-    matches any number of directories, `[abc]`, `[a-z]` and `[!abc]` one character.
-
-    Raises `RegistrationError` for an empty pattern.
-    """
-    compiled = tuple(_compile(each) for each in patterns)
-    return lambda settings: replace(settings, patterns=(*settings.patterns, *compiled))
-
-
 def discover_plugins(
     root: str | os.PathLike[str],
-    *options: DiscoveryOption,
+    *,
+    glob: str | Iterable[str] = (),
     handler: DiscoveryHandler | None = None,
-    parallelism: int | None = None,
+    parallelism: int = DISCOVERY_PARALLELISM,
     timeout: float = INFO_TIMEOUT,
     output_limit: int = INFO_OUTPUT_LIMIT,
     context: Context | None = None,
 ) -> list[Plugin]:
     """Return the plugins below the directory `root`, in the order of their paths.
 
-    Every file that this process may execute is asked for its `info`, several at a time (`parallelism`, by
-    default as many as suits the machine); each has `timeout` seconds and may write `output_limit` bytes.
+    Every file that this process may execute is asked for its `info`, `parallelism` at a time; each has `timeout`
+    seconds and may write `output_limit` bytes.
     Symbolic links are followed, to files and to directories; a file or directory that can be reached in
     several ways is looked at once. A file that is not executable is passed over, except when a glob asks for
     it: then it is refused.
+
+    With `glob`, one pattern or several, only files that match one of them are looked at. A pattern without `/` is
+    matched against the file's name, in whatever directory it is; one with `/` against the path from the root of the
+    discovery, without a leading `/`. `*` and `?` do not match `/`, `**` matches any number of directories, `[abc]`,
+    `[a-z]` and `[!abc]` one character.
 
     Refused files go to `handler(path, error)`, from several threads but never two at a time; without a
     handler they are logged as warnings of the logger `plugsvc.discovery`. No order is promised for that.
 
     Raises `DiscoveryError` when `root` is missing, is not a directory or cannot be read, or when the context
-    says stop.
+    says stop, and `RegistrationError` for arguments that make no sense.
     """
-    settings = DiscoverySettings()
-    for option in options:
-        settings = option(settings)
-    top = os.path.abspath(root)
+    patterns = tuple(_compile(each) for each in check_args("glob", [glob] if isinstance(glob, str) else glob))
+    workers = check_count("parallelism", parallelism)
+    timeout, output_limit = check_seconds("timeout", timeout), check_count("output_limit", output_limit)
+    tell = _log if handler is None else check_function("handler", handler)
+    outer = Context() if context is None else check_instance(Context)("context", context)
+    top = absolute_path(check_path("root", root))
     if not os.path.isdir(top):
         what = "not a directory" if os.path.exists(top) else "no such directory"
         raise DiscoveryError(f"cannot look for plugins in {top}: {what}")
-    outer = context if context is not None else Context()
     limits = Context(parent=outer)
-    tell = handler if handler is not None else _log
     found: list[Plugin] = []
-    workers = parallelism if parallelism is not None else min(8, 2 * (os.cpu_count() or 1))
-    if workers < 1:
-        raise RegistrationError(f"parallelism must be at least 1, not {parallelism!r}")
 
     def ask(path: str) -> Plugin | DiscoveryError:
         try:
@@ -98,7 +79,7 @@ def discover_plugins(
 
     asked: deque[tuple[str, Job[Plugin | DiscoveryError]]] = deque()
     with JobGroup(workers, "plugsvc-discover", partial(limits.cancel, "discovery was interrupted", kill=True)) as group:
-        for path in _candidates(top, settings, tell):
+        for path in _candidates(top, patterns, tell):
             if limits.reason is not None:
                 break
             asked.append((path, group.submit(partial(ask, path))))
@@ -119,14 +100,14 @@ def _log(path: str, error: DiscoveryError) -> None:
     logging.getLogger("plugsvc.discovery").warning("%s", error)
 
 
-def _candidates(top: str, settings: DiscoverySettings, tell: DiscoveryHandler) -> Iterator[str]:
+def _candidates(top: str, patterns: Sequence[re.Pattern[str]], tell: DiscoveryHandler) -> Iterator[str]:
     """Yield the files to be asked, in the order of their paths."""
     seen: set[tuple[int, int]] = set()
     for directory, names in _walk(top, seen, tell):
         for name in names:
             path = os.path.join(directory, name)
             relative = os.path.relpath(path, top)
-            if settings.patterns and not any(each.fullmatch(relative) for each in settings.patterns):
+            if patterns and not any(each.fullmatch(relative) for each in patterns):
                 continue
             try:
                 status = os.stat(path)
@@ -139,7 +120,7 @@ def _candidates(top: str, settings: DiscoverySettings, tell: DiscoveryHandler) -
             if os.access(path, os.X_OK):
                 seen.add(identity)
                 yield path
-            elif settings.patterns:
+            elif patterns:
                 tell(path, DiscoveryError(f"{path}: not executable"))
 
 
@@ -182,7 +163,7 @@ _TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^]]*\]|.", re.DOTALL)
 
 def _compile(pattern: str) -> re.Pattern[str]:
     if not pattern.strip("/"):
-        raise RegistrationError(f"{pattern!r} is not a pattern for files")
+        raise RegistrationError(f"glob has {pattern!r}, which is not a pattern for files")
     parts = ["" if "/" in pattern else "(?:.*/)?"]
     for token in _TOKEN.findall(pattern.lstrip("/")):
         if token == "**/":

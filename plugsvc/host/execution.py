@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
+from typing import IO, TYPE_CHECKING, Any, Unpack
 
 from ..errors import PluginFailed, ProtocolError, RegistrationError
 from .channel import Channel
+from .checks import check_args, check_count, check_function, check_instance, check_seconds, optional
 from .context import Context
 from .jobs import Job, JobGroup
 from .plugin import Command, Plugin, last_line
 from .printable import printable
-from .process import Exit, Launch, run_process
+from .process import Exit, Launch, OutputTarget, run_process
 from .server import Server
-from .settings import Next, Option, Settings
+from .settings import Binding, Executor, Generator, Handler, Interceptor, Next, NextOptions, Settings
 from .specflags import spec_args
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["Completed", "Target", "execute", "iterate_all", "iterate_typed"]
 
@@ -50,7 +57,27 @@ def iterate_typed(plugins: Iterable[Plugin], type: str) -> Iterator[Target]:
 def execute(
     targets: Iterable[Target] | Plugin,
     args: Iterable[str] = (),
-    *options: Option,
+    *,
+    bind: Binding | None = None,
+    parallelism: int = 1,
+    timeout: float | None = None,
+    grace: float = 3.0,
+    handler: Handler | None = None,
+    prepend_args: Iterable[str] = (),
+    spec_flags: Iterable[str] = (),
+    env: Mapping[str, str] | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+    stdin: int | IO[bytes] | IO[str] | None = None,
+    stdout: OutputTarget = "capture",
+    stderr: OutputTarget = "capture",
+    pass_fds: Iterable[int] = (),
+    on_start: Callable[[], None] | None = None,
+    interceptors: Iterable[Interceptor] = (),
+    generator: Generator | None = None,
+    executor: Executor | None = None,
+    loop: asyncio.AbstractEventLoop | None = None,
+    limits: Mapping[str, Any] | None = None,
+    die_with_host: bool = False,
     context: Context | None = None,
     on_completed: Callable[[Completed], None] | None = None,
 ) -> list[Completed]:
@@ -61,18 +88,87 @@ def execute(
     stands for all its commands. An execution succeeds when the process ends by itself with status 0 and, if
     it was bound to a registry, sent nothing malformed; nothing else is asked of it. When the context is
     cancelled or its deadline passes, processes are stopped (SIGTERM, then SIGKILL, to the whole process
-    group), and nothing new is started. `on_completed` is told of each successful execution as it ends, in the
-    thread that has waited for it; what it raises counts as a failure of that execution.
+    group), and nothing new is started. An exception that a signal handler raises meanwhile, as Ctrl-C does, kills
+    them; it is raised when they have ended.
 
-    Raises `PluginFailed` for the failed execution, an `ExceptionGroup` for several, after all others have
-    ended; with `with_handler` failures go there instead. What an interceptor raises counts as a failure of
-    its execution. Raises `RegistrationError` for options that make no sense, before anything is started.
+    Args:
+        bind: what `Registry.bind` returns: plugins use this registry. Without it they are not hosted.
+        parallelism: how many commands are executed at the same time.
+        timeout: seconds after which an execution is stopped, None for no limit.
+        grace: seconds between SIGTERM and SIGKILL.
+        handler: `handler(plugin, command, error)` is told of failures, and they are not raised.
+        prepend_args: arguments between the command's path and `args`.
+        spec_flags: flags for particular plugins, `name[:commandPath].flag[=value]`.
+        env: the whole environment of the process, None for the host's.
+        cwd: its working folder, None for the host's.
+        stdin: its standard input, a file or descriptor, None for the null device.
+        stdout, stderr: "capture" (the last 64 KiB are kept), "inherit", a file or a descriptor.
+        pass_fds: descriptors that the process inherits, under the same numbers.
+        on_start: called right after each start of a process, in a thread.
+        interceptors: each is called around each execution, `f(context, plugin, command, next)`; the first one is
+            outermost.
+        generator: `generator(plugin, command)` yields dicts of options (`Options`); the command is executed once for
+            each of them.
+        executor: `executor(launch, run)` starts the process and returns an `Exit`, usually that of `run(launch)`.
+        loop: the event loop for services that are coroutine functions, each in a copy of the present context;
+            None for a loop of the library's own.
+        limits: limits of the connection, keyword arguments of `Server`.
+        die_with_host: the kernel kills the process when the host dies, also by SIGKILL (Linux only;
+            `PR_SET_PDEATHSIG`). Not its children, and not a program that is set-user-ID.
+        context: stops everything when it says so.
+        on_completed: is told of each successful execution as it ends, in the thread that has waited for it; what it
+            raises counts as a failure of that execution.
+
+    Raises:
+        PluginFailed: an execution failed; after all others have ended.
+        ExceptionGroup: several failed. What an interceptor raises counts as a failure of its execution.
+        RegistrationError: arguments that make no sense, before anything is started.
     """
-    settings = Settings().apply(options)
-    outer = context if context is not None else Context()
-    if isinstance(targets, Plugin):
-        targets = iterate_all([targets])
-    return _Run(settings, tuple(args), outer, on_completed).run(targets)
+    settings = Settings().changed(
+        {
+            "bind": bind,
+            "parallelism": parallelism,
+            "timeout": timeout,
+            "grace": grace,
+            "handler": handler,
+            "prepend_args": prepend_args,
+            "spec_flags": spec_flags,
+            "env": env,
+            "cwd": cwd,
+            "stdin": stdin,
+            "stdout": stdout,
+            "stderr": stderr,
+            "pass_fds": pass_fds,
+            "on_start": on_start,
+            "interceptors": interceptors,
+            "generator": generator,
+            "executor": executor,
+            "loop": loop,
+            "limits": limits,
+            "die_with_host": die_with_host,
+        }
+    )
+    check_limits(settings.limits)
+    outer = Context() if context is None else check_instance(Context)("context", context)
+    checked_on_completed = optional(check_function)("on_completed", on_completed)
+    chosen = iterate_all([targets]) if isinstance(targets, Plugin) else _checked(targets)
+    return _Run(settings, check_args("args", args), outer, checked_on_completed).run(chosen)
+
+
+def _checked(targets: Any) -> Iterator[Target]:
+    """Return the targets, each checked when it is its turn. Raises `RegistrationError` for what cannot be iterated."""
+    if isinstance(targets, str | bytes) or not isinstance(targets, Iterable):
+        raise RegistrationError(f"targets must be a Plugin or an iterable of (Plugin, Command), not {targets!r}")
+
+    def check() -> Iterator[Target]:
+        for target in targets:
+            match target:
+                case (Plugin() as plugin, Command() as command):
+                    yield plugin, command
+                case _:
+                    raise RegistrationError(f"each of targets must be a pair of Plugin and Command, not {target!r}")
+
+    return check()
 
 
 class _Run:
@@ -173,15 +269,23 @@ class _Execution:
         self._exits: list[Exit] = []
 
     def run(self, settings: Settings) -> None:
-        self._intercepted(settings, 0)()
+        if settings.generator is None:
+            self._intercepted(settings, 0)()
+            return
+        for options in settings.generator(self._plugin, self._command):
+            if self._context.reason is not None:
+                break
+            if not isinstance(options, Mapping):
+                raise RegistrationError(f"the generator {settings.generator!r} yielded {options!r} instead of a dict")
+            self._intercepted(settings.changed(options, during=True), 0)()
 
     def _intercepted(self, settings: Settings, index: int) -> Next:
         """Return the `next` that goes on with the interceptor of that number, or with the process after the
         last.
         """
 
-        def call_next(*options: Option) -> Exit:
-            own = settings.apply(options)
+        def call_next(**options: Unpack[NextOptions]) -> Exit:
+            own = settings.changed(options, during=True)
             if index >= len(own.interceptors):
                 self._exits.append(self._bound(own))
             else:
@@ -203,8 +307,8 @@ class _Execution:
         return job.call(partial(context.cancel, "interrupted", kill=True))
 
     def _connected(self, settings: Settings, context: Context) -> Exit:
-        registry, bind = settings.registry, settings.bind
-        if registry is None or bind is None:
+        binding = settings.bind
+        if binding is None:
             exit = self._process(settings, context)
             self._judge(exit, [])
             return exit
@@ -212,7 +316,7 @@ class _Execution:
 
         def serve(channel: Channel) -> Server:
             try:
-                server = Server(registry, channel, settings.venue, **(settings.server_limits or {}))
+                server = Server(binding.registry, channel, settings.loop, **(settings.limits or {}))
             except BaseException:
                 channel.close()
                 raise
@@ -220,11 +324,11 @@ class _Execution:
             server.start()
             return server
 
-        def start(*options: Option) -> Exit:
-            return self._process(settings.apply(options), context)
+        def start(**options: Unpack[NextOptions]) -> Exit:
+            return self._process(settings.changed(options, during=True), context)
 
         try:
-            exit = bind.run(context, self._plugin, self._command, serve, start)
+            exit = binding.bind.run(context, self._plugin, self._command, serve, start)
             for server in servers:
                 server.finish()
         except BaseException:
@@ -242,36 +346,39 @@ class _Execution:
         if reason is not None:
             raise PluginFailed(f"{self._label()} was not started: {reason}")
 
+        process = settings.process
+
         def on_start() -> None:
-            for callback in settings.on_start:
+            for callback in process.on_start:
                 callback()
 
         launch = Launch(
             argv=(
                 self._plugin.path,
                 *self._command.path,
-                *settings.prepend_args,
-                *spec_args(settings.spec_flags, self._plugin, self._command),
+                *process.prepend_args,
+                *spec_args(process.spec_flags, self._plugin, self._command),
                 *self._args,
             ),
-            pass_fds=settings.pass_fds,
-            env=settings.env,
-            cwd=settings.cwd,
-            stdin=settings.stdin,
-            stdout=settings.stdout,
-            stderr=settings.stderr,
+            pass_fds=process.pass_fds,
+            env=process.env,
+            cwd=process.cwd,
+            stdin=process.stdin,
+            stdout=process.stdout,
+            stderr=process.stderr,
             on_start=on_start,
+            die_with_host=process.die_with_host,
         )
 
         def run(launch: Launch) -> Exit:
-            return run_process(launch, context, grace=settings.grace, keep=settings.keep)
+            try:
+                return run_process(launch, context, grace=settings.grace)
+            except OSError as error:
+                raise PluginFailed(f"{self._label()} cannot be started: {_why(error, launch)}") from error
 
-        try:
-            exit = run(launch) if settings.executor is None else settings.executor(launch, run)
-        except OSError as error:
-            raise PluginFailed(f"{self._label()} cannot be started: {error.strerror or error}") from error
+        exit = run(launch) if process.executor is None else process.executor(launch, run)
         if not isinstance(exit, Exit):
-            raise RegistrationError(f"the executor {settings.executor!r} returned {exit!r} instead of an Exit")
+            raise RegistrationError(f"the executor {process.executor!r} returned {exit!r} instead of an Exit")
         return exit
 
     def _judge(self, exit: Exit, servers: list[Server]) -> None:
@@ -296,3 +403,18 @@ class _Execution:
 
     def _label(self) -> str:
         return printable(" ".join(["plugin", self._plugin.name, *self._command.path]))
+
+
+def _why(error: OSError, launch: Launch) -> str:
+    """Return the reason for which a process was not started; it may be the working folder."""
+    text = error.strerror or str(error)
+    return f"{text}: {error.filename!r}" if launch.cwd is not None and error.filename == launch.cwd else text
+
+
+def check_limits(limits: Mapping[str, Any] | None) -> None:
+    """Check keyword arguments of `Server`. Raises `RegistrationError`."""
+    known = {each.name for each in signature(Server).parameters.values() if each.kind == each.KEYWORD_ONLY}
+    for name, value in (limits or {}).items():
+        if name not in known:
+            raise RegistrationError(f"limits has {name!r}, which is none of {', '.join(sorted(known))}")
+        (check_seconds if name.endswith("timeout") else check_count)(f"limits[{name!r}]", value)

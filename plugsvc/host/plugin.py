@@ -10,6 +10,7 @@ import msgspec
 
 from ..errors import DiscoveryError, IncompatiblePlugin
 from ..jsontext import Malformed, Scanner, provably_shallow
+from .checks import check_count, check_path, check_seconds, not_an_argument
 from .context import Context
 from .printable import printable
 from .process import Exit, Launch, run_process
@@ -92,9 +93,10 @@ def new_plugin(
     `info` may take `timeout` seconds and write `output_limit` bytes; its output is read to the end.
 
     Raises `DiscoveryError`, whose text names the file and the reason, and `IncompatiblePlugin` for a manifest
-    of another version.
+    of another version. Raises `RegistrationError` for arguments that make no sense.
     """
-    executable = os.path.abspath(path)
+    timeout, output_limit = check_seconds("timeout", timeout), check_count("output_limit", output_limit)
+    executable = absolute_path(check_path("path", path))
     _check_executable(executable)
     limits = Context(timeout, parent=context)
     launch = Launch((executable, "info"))
@@ -109,6 +111,14 @@ def new_plugin(
     if exit.status != 0:
         raise DiscoveryError(f"{executable}: `info` {exit.describe()}{last_line(exit)}")
     return Plugin(executable, _parse(executable, exit.stdout))
+
+
+def absolute_path(path: str) -> str:
+    """Return the absolute path. Raises `DiscoveryError` when there is no working folder any more."""
+    try:
+        return os.path.abspath(path)
+    except OSError as error:
+        raise DiscoveryError(f"{path}: the current working folder is gone: {error.strerror or error}") from error
 
 
 def _check_executable(path: str) -> None:
@@ -155,17 +165,6 @@ def _decode(path: str, output: bytes, type: type[M]) -> M:
         return msgspec.json.decode(output, type=type)
     except msgspec.MsgspecError as error:
         raise DiscoveryError(f"{path}: `info` wrote no manifest: {error}{_excerpt(output)}") from error
-
-
-def not_an_argument(word: str) -> str | None:
-    """Return why a text cannot be an argument of a program, None when it can."""
-    if "\0" in word:
-        return "has a null character"
-    try:
-        os.fsencode(word)
-    except UnicodeEncodeError:
-        return "has a lone surrogate"
-    return None
 
 
 class _Versioned(msgspec.Struct, rename="camel"):

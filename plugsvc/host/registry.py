@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from ..errors import RegistrationError, SignatureError
 from .binds import resolve_bind
 from .namespaces import Namespaces
-from .settings import Bind, Option, with_registry
+from .settings import Bind, Binding
 
 __all__ = ["Registry", "Services"]
 
@@ -57,12 +57,12 @@ class Registry(Namespaces):
         """Return a new registry on top of this one."""
         return Registry(self)
 
-    def bind(self, *how: Bind | str) -> Option:
-        """Return an execution option: plugins executed with it can use this registry.
+    def bind(self, *how: Bind | str) -> Binding:
+        """Return what `execute` takes as its option `bind`, so that plugins can use this registry.
 
         `how` is one bind, as `with_bind_func` and others return it, or the name of a built-in one (the keys of
         `plugsvc.host.binds.BINDS`); without it, that of `with_default_bind`, inherited pipes on Linux.
 
         Raises `RegistrationError` for a bind that is None, unknown, or one of several.
         """
-        return with_registry(self, resolve_bind(how))
+        return Binding(self, resolve_bind(how))

@@ -1,17 +1,32 @@
-"""What an execution can be told: options, each a function from settings to settings."""
+"""What an execution can be told: the options, their checks, and the types of the functions that they take."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict, Unpack, runtime_checkable
 
 from ..errors import RegistrationError
+from .checks import (
+    check_args,
+    check_count,
+    check_environment,
+    check_fds,
+    check_file,
+    check_flag,
+    check_folder,
+    check_function,
+    check_functions,
+    check_output,
+    check_seconds,
+    optional,
+)
 from .context import Context
+from .launch import CAPTURE, Exit, Launch, OutputTarget
 from .plugin import Command, Plugin
-from .process import CAPTURE, GRACE_SECONDS, KEPT_BYTES, Exit, Launch, OutputTarget
-from .specflags import SpecFlag, parse_spec_flag
+from .process import GRACE_SECONDS
+from .specflags import SpecFlag, parse_spec_flags
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,40 +38,65 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bind",
+    "Binding",
+    "ExecuteOptions",
     "Executor",
     "Generator",
     "Handler",
     "Interceptor",
     "Next",
-    "Option",
+    "NextOptions",
+    "Options",
+    "ProcessSettings",
     "Serve",
     "Settings",
-    "with_cwd",
-    "with_env",
-    "with_executor",
-    "with_generator",
-    "with_grace",
-    "with_handler",
-    "with_interceptor",
-    "with_loop",
-    "with_on_start",
-    "with_parallelism",
-    "with_pass_fds",
-    "with_prepend_args",
-    "with_server_limits",
-    "with_spec_flags",
-    "with_stderr",
-    "with_stdin",
-    "with_stdout",
-    "with_timeout",
 ]
+
+
+class Options(TypedDict, total=False):
+    """Options that may differ between the executions of one `execute`; what each one means is told there."""
+
+    prepend_args: Iterable[str]
+    spec_flags: Iterable[str]
+    timeout: float | None
+    grace: float
+    env: Mapping[str, str] | None
+    cwd: str | os.PathLike[str] | None
+    stdin: int | IO[bytes] | IO[str] | None
+    stdout: OutputTarget
+    stderr: OutputTarget
+    pass_fds: Iterable[int]
+    on_start: Callable[[], None] | None
+    executor: Executor | None
+    die_with_host: bool
+    limits: Mapping[str, Any] | None
+
+
+class NextOptions(Options, total=False):
+    """Options that `next` takes. `standard_streams`: for binds, what becomes the plugin's standard input and output."""
+
+    standard_streams: tuple[int, int]
+
+
+class ExecuteOptions(Options, total=False):
+    """All options of `execute`, for functions that pass them on: `def f(**options: Unpack[ExecuteOptions])`."""
+
+    bind: Binding | None
+    parallelism: int
+    handler: Handler | None
+    interceptors: Iterable[Interceptor]
+    generator: Generator | None
+    loop: asyncio.AbstractEventLoop | None
 
 
 class Next(Protocol):
     """Goes on with an execution, with further options, and returns how the process ended."""
 
-    def __call__(self, *options: Option) -> Exit:
-        """Raises what the execution raises."""
+    def __call__(self, **options: Unpack[NextOptions]) -> Exit:
+        """`prepend_args`, `spec_flags`, `pass_fds` and `on_start` are added to those given before, others replace them.
+
+        Raises what the execution raises, and `RegistrationError` for options that make no sense.
+        """
 
 
 Serve = Callable[["Channel"], "Server"]
@@ -81,11 +121,18 @@ class Bind(Protocol):
         """Connect and execute."""
 
 
-Interceptor = Callable[[Context, Plugin, Command, Next], None]
-"""Runs around an execution: calls `next` once to let it happen, never to skip it, several times to repeat it.
-"""
+@dataclass(frozen=True)
+class Binding:
+    """A registry and the bind over which it is served: what `Registry.bind` returns."""
 
-Generator = Callable[[Plugin, Command], Iterable[Sequence["Option"]]]
+    registry: Namespaces
+    bind: Bind
+
+
+Interceptor = Callable[[Context, Plugin, Command, Next], object]
+"""Runs around an execution: calls `next` once to let it happen, never to skip it, several times to repeat it."""
+
+Generator = Callable[[Plugin, Command], Iterable[Options]]
 """Yields the options of each execution that shall take place for a command."""
 
 Handler = Callable[[Plugin, Command, Exception], None]
@@ -96,169 +143,131 @@ Executor = Callable[[Launch, Callable[[Launch], Exit]], Exit]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Everything that options can set. Immutable: each option makes a new one."""
+class ProcessSettings:
+    """Everything that concerns the start of one process."""
 
-    registry: Namespaces | None = None
-    bind: Bind | None = None
-    interceptors: tuple[Interceptor, ...] = ()
-    executor: Executor | None = None
-    handler: Handler | None = None
-    parallelism: int = 1
-    timeout: float | None = None
-    grace: float = GRACE_SECONDS
-    keep: int = KEPT_BYTES
     prepend_args: tuple[str, ...] = ()
     spec_flags: tuple[SpecFlag, ...] = ()
-    pass_fds: tuple[int, ...] = ()
     env: Mapping[str, str] | None = None
-    cwd: str | os.PathLike[str] | None = None
+    cwd: str | None = None
     stdin: int | IO[bytes] | IO[str] | None = None
     stdout: OutputTarget = CAPTURE
     stderr: OutputTarget = CAPTURE
+    pass_fds: tuple[int, ...] = ()
     on_start: tuple[Callable[[], None], ...] = ()
-    server_limits: Mapping[str, Any] | None = None
-    venue: Venue | None = None
-
-    def apply(self, options: Iterable[Option]) -> Settings:
-        """Return the settings with these options. Raises `RegistrationError` for what is not an option."""
-        settings = self
-        for option in options:
-            if not callable(option):
-                raise RegistrationError(f"{option!r} is not an execution option")
-            settings = option(settings)
-        return settings
+    executor: Executor | None = None
+    die_with_host: bool = False
 
 
-Option = Callable[[Settings], Settings]
-"""One option of an execution."""
+@dataclass(frozen=True)
+class Settings:
+    """Everything that options can set. Immutable: `changed` makes a new one."""
+
+    bind: Binding | None = None
+    parallelism: int = 1
+    handler: Handler | None = None
+    interceptors: tuple[Interceptor, ...] = ()
+    generator: Generator | None = None
+    loop: Venue | None = None
+    timeout: float | None = None
+    grace: float = GRACE_SECONDS
+    limits: Mapping[str, Any] | None = None
+    process: ProcessSettings = field(default_factory=ProcessSettings)
+
+    def changed(self, options: Mapping[str, Any], *, during: bool = False) -> Settings:
+        """Return the settings with these options, by their names in `execute`.
+
+        `during`: an execution is under way, so only what concerns it can be changed. Raises `RegistrationError` for
+        options that do not exist or make no sense.
+        """
+        own: dict[str, Any] = {}
+        process: dict[str, Any] = {}
+        for name, value in options.items():
+            row = _ROWS.get(name)
+            if row is None or (during and row.whole):
+                raise RegistrationError(f"{name!r} is not an option{' of a single execution' if row else ''}")
+            checked = row.check(name, value)
+            if name == "standard_streams":
+                self._check_streams_are_free()
+                process["stdin"], process["stdout"] = checked
+            elif name in _PROCESS:
+                process[name] = (*getattr(self.process, name), *checked) if row.added else checked
+            else:
+                own[name] = checked
+        if process:
+            own["process"] = replace(self.process, **process)
+        return replace(self, **own)
+
+    def _check_streams_are_free(self) -> None:
+        if self.process.stdin is not None or self.process.stdout != CAPTURE:
+            raise RegistrationError(
+                "the bind stdio needs standard input and output for the connection;"
+                " the options stdin and stdout cannot be used with it"
+            )
 
 
-def with_registry(registry: Namespaces, bind: Bind) -> Option:
-    """Serve a registry, over a bind; what `Registry.bind` returns."""
-
-    def apply(settings: Settings) -> Settings:
-        if settings.registry is not None:
-            raise RegistrationError("an execution can be bound to one registry only; use Registry.inherit to join two")
-        return replace(settings, registry=registry, bind=bind)
-
-    return apply
+_PROCESS = {each.name for each in fields(ProcessSettings)}
 
 
-def with_prepend_args(*args: str) -> Option:
-    """Put arguments between the command's path and the arguments of the execution."""
-    return lambda settings: replace(settings, prepend_args=(*settings.prepend_args, *args))
+class _Row(NamedTuple):
+    """How one option is checked; whether it is added to what was given before; whether it is for the whole call."""
+
+    check: Callable[[str, Any], Any]
+    added: bool = False
+    whole: bool = False
 
 
-def with_spec_flags(flags: Iterable[str]) -> Option:
-    """Add flags for particular plugins, `name[:commandPath].flag[=value]`. Raises `RegistrationError`."""
-    parsed = tuple(parse_spec_flag(each) for each in flags)
-    return lambda settings: replace(settings, spec_flags=(*settings.spec_flags, *parsed))
+def _check_callbacks(name: str, value: Any) -> tuple[Any, ...]:
+    return () if value is None else (check_function(name, value),)
 
 
-def with_interceptor(interceptor: Interceptor) -> Option:
-    """Run `interceptor(context, plugin, command, next)` around each execution; the first one given is
-    outermost.
-    """
-    return lambda settings: replace(settings, interceptors=(*settings.interceptors, interceptor))
+def _check_streams(name: str, value: Any) -> tuple[int, int]:
+    reader, writer = check_fds(name, value)
+    return reader, writer
 
 
-def with_generator(generator: Generator) -> Option:
-    """Execute each command once for each sequence of options that `generator(plugin, command)` yields."""
-
-    def intercept(context: Context, plugin: Plugin, command: Command, next: Next) -> None:
-        for options in generator(plugin, command):
-            if context.reason is not None:
-                break
-            next(*options)
-
-    return with_interceptor(intercept)
-
-
-def with_executor(executor: Executor) -> Option:
-    """Start processes through `executor(launch, run)`, which returns an `Exit`, most simply `run(changed
-    launch)`.
-    """
-    return lambda settings: replace(settings, executor=executor)
-
-
-def with_handler(handler: Handler) -> Option:
-    """Tell `handler(plugin, command, error)` of failures instead of raising them at the end."""
-    return lambda settings: replace(settings, handler=handler)
-
-
-def with_parallelism(count: int) -> Option:
-    """Execute up to `count` commands at the same time (default: 1). Raises `RegistrationError` for less than
-    1.
-    """
-    if count < 1:
-        raise RegistrationError(f"parallelism must be at least 1, not {count!r}")
-    return lambda settings: replace(settings, parallelism=count)
-
-
-def with_timeout(seconds: float) -> Option:
-    """Stop each execution that takes longer."""
-    return lambda settings: replace(settings, timeout=seconds)
-
-
-def with_grace(seconds: float) -> Option:
-    """Leave a process so much time between SIGTERM and SIGKILL when it is stopped (default: 3 seconds)."""
-    return lambda settings: replace(settings, grace=seconds)
-
-
-def with_env(env: Mapping[str, str]) -> Option:
-    """Give the process this environment instead of the host's."""
-    return lambda settings: replace(settings, env=env)
-
-
-def with_cwd(cwd: str | os.PathLike[str]) -> Option:
-    """Run the process in that directory."""
-    return lambda settings: replace(settings, cwd=cwd)
-
-
-def with_stdin(stdin: int | IO[bytes] | IO[str]) -> Option:
-    """Give the process this standard input instead of the null device."""
-    return lambda settings: replace(settings, stdin=stdin)
-
-
-def with_stdout(target: OutputTarget) -> Option:
-    """Say where standard output goes: "capture" (the default; its end is kept), "inherit", a file or a
-    descriptor.
-    """
-    return lambda settings: replace(settings, stdout=target)
-
-
-def with_stderr(target: OutputTarget) -> Option:
-    """Say where standard error goes, as with `with_stdout`."""
-    return lambda settings: replace(settings, stderr=target)
-
-
-def with_pass_fds(*fds: int) -> Option:
-    """Let the process have these descriptors, under the same numbers."""
-    return lambda settings: replace(settings, pass_fds=(*settings.pass_fds, *fds))
-
-
-def with_on_start(callback: Callable[[], None]) -> Option:
-    """Call `callback` right after the process was started."""
-    return lambda settings: replace(settings, on_start=(*settings.on_start, callback))
-
-
-def with_server_limits(**limits: Any) -> Option:
-    """Set limits of the connection: keyword arguments of `Server` (`max_running`, `max_message`, ...)."""
-    return lambda settings: replace(settings, server_limits={**(settings.server_limits or {}), **limits})
-
-
-def with_loop(loop: asyncio.AbstractEventLoop) -> Option:
-    """Run services that are coroutine functions in this event loop, each in a copy of the present context.
-
-    By default they run in a loop that the library has in a thread of its own, one for the whole process. Raises
-    `RegistrationError` for what is no event loop.
-    """
+def _check_loop(name: str, value: Any) -> Venue:
     import asyncio
 
     from .tasks import Venue
 
-    if not isinstance(loop, asyncio.AbstractEventLoop):
-        raise RegistrationError(f"with_loop needs an event loop of asyncio, got {loop!r}")
-    venue = Venue.here(loop)
-    return lambda settings: replace(settings, venue=venue)
+    if not isinstance(value, asyncio.AbstractEventLoop):
+        raise RegistrationError(f"{name} must be an event loop of asyncio, not {value!r}")
+    return Venue.here(value)
+
+
+def _check_bind(name: str, value: Any) -> Binding:
+    if not isinstance(value, Binding):
+        raise RegistrationError(f"{name} must be what Registry.bind returns, not {value!r}")
+    return value
+
+
+def _check_limits(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise RegistrationError(f"{name} must be a mapping of keyword arguments of Server, not {value!r}")
+    return dict(value)
+
+
+_ROWS = {
+    "prepend_args": _Row(check_args, added=True),
+    "spec_flags": _Row(parse_spec_flags, added=True),
+    "timeout": _Row(optional(check_seconds)),
+    "grace": _Row(check_seconds),
+    "env": _Row(optional(check_environment)),
+    "cwd": _Row(optional(check_folder)),
+    "stdin": _Row(optional(check_file)),
+    "stdout": _Row(check_output),
+    "stderr": _Row(check_output),
+    "pass_fds": _Row(check_fds, added=True),
+    "on_start": _Row(_check_callbacks, added=True),
+    "executor": _Row(optional(check_function)),
+    "die_with_host": _Row(check_flag),
+    "limits": _Row(optional(_check_limits)),
+    "standard_streams": _Row(_check_streams),
+    "bind": _Row(optional(_check_bind), whole=True),
+    "parallelism": _Row(check_count, whole=True),
+    "handler": _Row(optional(check_function), whole=True),
+    "interceptors": _Row(check_functions, whole=True),
+    "generator": _Row(optional(check_function), whole=True),
+    "loop": _Row(optional(_check_loop), whole=True),
+}

@@ -1,14 +1,15 @@
-"""Flags for particular plugins: `name[:commandPath].flag[=value]`."""
+"""Parse flags for particular plugins: `name[:commandPath].flag[=value]`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import RegistrationError
+from .checks import check_args
 from .plugin import Command, Plugin
 
-__all__ = ["SpecFlag", "parse_spec_flag", "spec_args"]
+__all__ = ["SpecFlag", "parse_spec_flag", "parse_spec_flags", "spec_args"]
 
 
 class SpecFlag(NamedTuple):
@@ -43,6 +44,11 @@ def parse_spec_flag(text: str) -> SpecFlag:
     if not (dot and name and flag) or (colon and not path):
         raise RegistrationError(f"{text!r} is not a flag of the form name[:commandPath].flag[=value]")
     return SpecFlag(name, tuple(path.strip("/").split("/")) if colon else None, flag, value if equals else None)
+
+
+def parse_spec_flags(name: str, texts: Any) -> tuple[SpecFlag, ...]:
+    """Parse the flags of the option `name`. Raises `RegistrationError`."""
+    return tuple(parse_spec_flag(text) for text in check_args(name, texts))
 
 
 def spec_args(flags: Iterable[SpecFlag], plugin: Plugin, command: Command) -> list[str]:

@@ -20,9 +20,11 @@ sent and of the annotated type, or the call fails. Where the protocol leaves it 
 - What is nested too deeply for the interpreter's stack, or contains itself, is an error of the call like any other.
 """
 
-from .signature import Side, Signature
+# `__all__` is what the package has publicly, here and elsewhere; other names are for the library's own modules.
+
+from .signature import Side as Side, Signature
 from .types import (
-    Error,
+    Error as Error,
     Float32,
     Float64,
     Int8,
@@ -35,10 +37,9 @@ from .types import (
     UInt32,
     UInt64,
 )
-from .value import decode_value, encode_value
+from .value import decode_value as decode_value, encode_value as encode_value
 
 __all__ = [
-    "Error",
     "Float32",
     "Float64",
     "Int8",
@@ -46,12 +47,9 @@ __all__ = [
     "Int32",
     "Int64",
     "Raw",
-    "Side",
     "Signature",
     "UInt8",
     "UInt16",
     "UInt32",
     "UInt64",
-    "decode_value",
-    "encode_value",
 ]

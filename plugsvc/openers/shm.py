@@ -20,7 +20,7 @@ from .descriptors import open_path
 from .shm_memory import BELLS, REPLIES, REQUESTS, Memory
 from .shm_ring import RingReader, RingWriter
 from .stream import Duplex
-from .url import HOST_FLAG, URL, quote_path
+from .url import HOST_FLAG, URL, absolute, quote_path
 
 __all__ = ["bell_paths", "open_shm", "with_shm_path"]
 
@@ -30,7 +30,7 @@ _GONE = "the host is gone, or another process has opened it already"
 
 def with_shm_path(path: str | os.PathLike[str]) -> list[str]:
     """Return the arguments that tell a plugin to use the memory file at `path`."""
-    return [HOST_FLAG, "shm://" + quote_path(os.path.join(os.getcwd(), os.fspath(path)))]
+    return [HOST_FLAG, "shm://" + quote_path(absolute(path))]
 
 
 def bell_paths(path: str) -> list[str]:

@@ -129,8 +129,13 @@ def quote_path(path: str | os.PathLike[str]) -> str:
 def _file_url(path: str | os.PathLike[str]) -> str:
     # Absolute, because the plugin may run elsewhere; not normalised, because `a/../b` through a symbolic
     # link is not `b`.
-    absolute = os.path.join(os.getcwd(), os.fspath(path))
-    return "file://" + quote_path(absolute)
+    return "file://" + quote_path(absolute(path))
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """Return the path from the root. Raises `OSError` for a relative one when the working folder is gone."""
+    text = os.fspath(path)
+    return text if text.startswith("/") else os.path.join(os.getcwd(), text)
 
 
 def with_file_path(path: str | os.PathLike[str]) -> list[str]:

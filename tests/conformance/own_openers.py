@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import plugsvc
 from conformance import reference
-from plugsvc.host.settings import Next, Option
+from plugsvc.host.settings import Binding, Next
 from plugsvc.openers import URL, Duplex, FdStream, parse_url
 
 HELD = 64 * 1024
@@ -123,9 +123,9 @@ class OwnBind:
         with theirs:
             serve(plugsvc.Channel.of_descriptors(ours.detach()))
             return next(
-                plugsvc.with_prepend_args("--host", f"fd:{theirs.fileno()}"),
-                plugsvc.with_pass_fds(theirs.fileno()),
-                plugsvc.with_on_start(theirs.close),
+                prepend_args=["--host", f"fd:{theirs.fileno()}"],
+                pass_fds=[theirs.fileno()],
+                on_start=theirs.close,
             )
 
 
@@ -135,7 +135,7 @@ class OwnRegistry:
     def __init__(self) -> None:
         self._registry = REGISTRY()
 
-    def bind(self, *names: str) -> Option:
+    def bind(self, *names: str) -> Binding:
         return self._registry.bind(OwnBind())
 
 

@@ -144,7 +144,7 @@ def _registry() -> plugsvc.Registry:
 
 def _carry(context: Any, plugin: Any, command: Any, reader: Any, writer: Any, next: Any) -> None:
     fds = reader.fileno(), writer.fileno()
-    next(plugsvc.with_prepend_args("--host", "fd:{},{}".format(*fds)), plugsvc.with_pass_fds(*fds))
+    next(prepend_args=["--host", "fd:{},{}".format(*fds)], pass_fds=fds)
 
 
 def _built_in(name: str) -> Callable[[Path], Bind]:
@@ -237,7 +237,7 @@ def _host_side(transport: str, fault: Fault, place: Path) -> Result:
     before, threads = _open(), set(threading.enumerate())
 
     def execute() -> str:
-        [done] = plugsvc.execute(target, [], registry.bind(bind))
+        [done] = plugsvc.execute(target, [], bind=registry.bind(bind))
         return done.stderr if transport == "stdio" else done.stdout
 
     _attempt(result, fault, execute, "42\n")
@@ -268,9 +268,7 @@ def _plugin_side(transport: str, fault: Fault, place: Path) -> Result:
 
     answer: list[bytes] = []
     try:
-        plugsvc.execute(
-            _plugins[place], [], registry.bind(TRANSPORTS[transport](place)), plugsvc.with_executor(executor)
-        )
+        plugsvc.execute(_plugins[place], [], bind=registry.bind(TRANSPORTS[transport](place)), executor=executor)
     except plugsvc.PluginFailed as error:
         # A plugin that ends in the middle of a message has broken the protocol: that is told truly.
         if "in the middle" not in str(error):

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from plugsvc import Command, Context, Manifest, Plugin, PluginFailed, Registry, execute, iterate_all, with_parallelism
+from plugsvc import Command, Context, Manifest, Plugin, PluginFailed, Registry, execute, iterate_all
 from plugsvc.host.jobs import prepare_jobs
 from plugsvc.host.process import Launch, run_process
 from plugsvc.host.tasks import own_loop
@@ -34,14 +34,14 @@ def make_scenario(name: str, folder: Path) -> Callable[[], object]:
 
     def stopped() -> None:
         with contextlib.suppress(PluginFailed):
-            execute(slow, (), registry.bind(), context=Context(SLOW_SECONDS))
+            execute(slow, (), bind=registry.bind(), context=Context(SLOW_SECONDS))
 
     made: tuple[Callable[[], object], ...] = (
         lambda: run_process(Launch((quick.path,)), Context()),
         lambda: run_process(Launch((slow.path,)), Context(SLOW_SECONDS)),
-        lambda: execute(quick, (), registry.bind()),
+        lambda: execute(quick, (), bind=registry.bind()),
         stopped,
-        lambda: execute([*iterate_all([quick] * 3)], (), registry.bind(), with_parallelism(2)),
+        lambda: execute([*iterate_all([quick] * 3)], (), bind=registry.bind(), parallelism=2),
     )
     return dict(zip(SCENARIOS, made, strict=True))[name]
 

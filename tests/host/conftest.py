@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from plugsvc.errors import ServiceError
-from plugsvc.host import Command, Plugin, execute, iterate_typed, new_plugin
+from plugsvc.host import Binding, Command, Plugin, execute, iterate_typed, new_plugin
 from plugsvc.host.channel import Channel
 from plugsvc.host.jobs import prepare_jobs
 from plugsvc.host.registry import Registry
@@ -255,8 +255,10 @@ def one(path: str) -> list[tuple[Plugin, Command]]:
     return [*iterate_typed([new_plugin(path)], "one")]
 
 
-def run(path: str, *options: Any, args: tuple[str, ...] = (), **keywords: Any) -> str:
+def run(path: str, *bindings: Binding, args: tuple[str, ...] = (), **options: Any) -> str:
     """Execute the first command and return what it has printed."""
-    (completed,) = execute(one(path), args, *options, **keywords)
+    for binding in bindings:
+        options["bind"] = binding
+    (completed,) = execute(one(path), args, **options)
     # Where standard output is the connection, prints go to standard error.
     return completed.stdout or completed.stderr

@@ -19,10 +19,6 @@ from plugsvc.host import (
     Context,
     Registry,
     iterate_all,
-    with_grace,
-    with_handler,
-    with_interceptor,
-    with_parallelism,
 )
 
 from .conftest import PATIENCE
@@ -91,7 +87,7 @@ def test_services_run_in_the_loop_that_waits(plugin: Write, registry: Registry) 
     async def main() -> None:
         var.set("of the caller")
         found = await aio.new_plugin(plugin(CALLS))
-        (one, two) = await aio.execute(found, ["4"], registry.bind())
+        (one, two) = await aio.execute(found, ["4"], bind=registry.bind())
         assert one.stdout == two.stdout == "['8 of the caller']\n"
 
     limited(main())
@@ -106,7 +102,7 @@ def test_failures(plugin: Write) -> None:
         with pytest.raises(PluginFailed, match=r"^plugin small run ended with status 3$"):
             await aio.execute([(found, found.commands[0])])
         failures: list[str] = []
-        assert await aio.execute(found, [], with_handler(lambda *failure: failures.append(str(failure[2])))) == []
+        assert await aio.execute(found, [], handler=lambda *failure: failures.append(str(failure[2]))) == []
         assert len(failures) == 2
 
     limited(main())
@@ -119,7 +115,7 @@ def test_what_an_interceptor_raises_gets_through(plugin: Write) -> None:
     async def main() -> None:
         found = await aio.new_plugin(plugin())
         with pytest.raises(SystemExit, match=r"^7$"):
-            await aio.execute(found, [], with_interceptor(leave))
+            await aio.execute(found, [], interceptors=[leave])
 
     limited(main())
 
@@ -127,7 +123,7 @@ def test_what_an_interceptor_raises_gets_through(plugin: Write) -> None:
 def test_cancelling_kills_the_whole_group(plugin: Write, tmp_path: Path) -> None:
     async def main() -> None:
         found = await aio.new_plugin(plugin(HANGS))
-        task = asyncio.ensure_future(aio.execute(found, [str(tmp_path / "pid")], with_grace(0.1)))
+        task = asyncio.ensure_future(aio.execute(found, [str(tmp_path / "pid")], grace=0.1))
         running = await pids(tmp_path)
         task.cancel()
         await asyncio.sleep(0)
@@ -144,7 +140,7 @@ def test_a_timeout_of_asyncio(plugin: Write, tmp_path: Path) -> None:
         found = await aio.new_plugin(plugin(HANGS))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await aio.execute(found, [str(tmp_path / "pid")], with_grace(0.1))
+                await aio.execute(found, [str(tmp_path / "pid")], grace=0.1)
 
     limited(main())
 
@@ -155,7 +151,7 @@ def test_a_context_stops_it_as_well(plugin: Write, tmp_path: Path) -> None:
     async def main() -> None:
         found = await aio.new_plugin(plugin(HANGS))
         target = [(found, found.commands[0])]
-        task = asyncio.ensure_future(aio.execute(target, [str(tmp_path / "pid")], with_grace(0.1), context=context))
+        task = asyncio.ensure_future(aio.execute(target, [str(tmp_path / "pid")], grace=0.1, context=context))
         await pids(tmp_path)
         context.cancel("no longer wanted")
         with pytest.raises(PluginFailed, match=r"^plugin small run was stopped \(no longer wanted\) and was killed by"):
@@ -177,7 +173,7 @@ while not os.path.exists(sys.argv[-1]):
         slow, quick = await aio.new_plugin(plugin(waits, name="slow")), await aio.new_plugin(plugin(name="quick"))
         targets = [(each, each.commands[0]) for each in (slow, quick)]
         seen = []
-        async for done in aio.as_completed(targets, [str(go)], with_parallelism(2)):
+        async for done in aio.as_completed(targets, [str(go)], parallelism=2):
             seen.append(done.plugin)
             go.touch()
         assert seen == [quick, slow]
@@ -206,8 +202,9 @@ def test_leaving_as_completed_stops_the_rest(plugin: Write, tmp_path: Path) -> N
         quick = await aio.new_plugin(plugin(name="quick"))
         slow = await aio.new_plugin(plugin(HANGS, name="slow"))
         targets = [(slow, slow.commands[0]), (quick, quick.commands[0])]
-        options = with_parallelism(2), with_grace(0.1)
-        async with contextlib.aclosing(aio.as_completed(targets, [str(tmp_path / "pid")], *options)) as completions:
+        async with contextlib.aclosing(
+            aio.as_completed(targets, [str(tmp_path / "pid")], parallelism=2, grace=0.1)
+        ) as completions:
             async for done in completions:
                 assert done.plugin is quick
                 running = await pids(tmp_path)

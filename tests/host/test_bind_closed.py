@@ -48,14 +48,14 @@ async def open_standard_in_the_loop() -> list[int]:
     return standard()
 
 def carry(context, plugin, command, reader, writer, next):
-    next(plugsvc.with_prepend_args("--host", f"fd:{{reader.fileno()}},{{writer.fileno()}}"),
-         plugsvc.with_pass_fds(reader.fileno(), writer.fileno()))
+    next(prepend_args=["--host", f"fd:{{reader.fileno()}},{{writer.fileno()}}"],
+         pass_fds=[reader.fileno(), writer.fileno()])
 
 found = {{}}
 for name in names:
     bind = plugsvc.with_bind_func(carry) if name == "func" else bind_of(name)
     try:
-        [done] = plugsvc.execute(plugsvc.new_plugin(path), [], registry.bind(bind))
+        [done] = plugsvc.execute(plugsvc.new_plugin(path), [], bind=registry.bind(bind))
         found[name] = done.stderr if name == "stdio" else done.stdout
     except Exception as error:
         found[name] = repr(error)

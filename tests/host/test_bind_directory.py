@@ -151,7 +151,7 @@ os.environ["TMPDIR"] = {place!r}
 registry = plugsvc.Registry()
 registry.define("test")
 bind = ShmBind(directory={place!r}) if {name!r} == "shm" else bind_of({name!r})
-plugsvc.execute(plugsvc.new_plugin({path!r}), [], registry.bind(bind), plugsvc.with_stdout("inherit"))
+plugsvc.execute(plugsvc.new_plugin({path!r}), [], bind=registry.bind(bind), stdout="inherit")
 """
 
 

@@ -40,8 +40,8 @@ before, threads = len(os.listdir("/proc/self/fd")), set(threading.enumerate())
 failed = []
 resource.setrlimit(resource.RLIMIT_NOFILE, (70, 70))
 done = plugsvc.execute(
-    [(plugin, plugin.commands[0])] * COUNT, [], registry.bind(bind), plugsvc.with_parallelism(COUNT),
-    plugsvc.with_handler(lambda plugin, command, error: failed.append(repr(error))),
+    [(plugin, plugin.commands[0])] * COUNT, [], registry.bind(bind), parallelism=COUNT,
+    handler=lambda plugin, command, error: failed.append(repr(error)),
 )
 for thread in set(threading.enumerate()) - threads:
     thread.join(10)

@@ -25,13 +25,6 @@ from plugsvc.host import (
     with_anonymous_pipe,
     with_anonymous_pipe_by_procfs,
     with_bind_func,
-    with_interceptor,
-    with_on_start,
-    with_parallelism,
-    with_prepend_args,
-    with_server_limits,
-    with_stderr,
-    with_stdin,
 )
 from plugsvc.host.binds import BINDS, bind_of
 from plugsvc.host.binds.fifo import FifoBind
@@ -57,7 +50,7 @@ def test_a_plugin_calls_services(bind: str, plugin: Write, registry: Registry, c
         print(call(pair, "fail", "boom")["error"], call(pair, "zz")["error"], len(paths))
     """)
     urls = 2 if bind in ("devfd", "procfs", "fifo") else 1
-    assert run(path, registry.bind(bind)) == f'boom undefined service "zz" {urls}\n'
+    assert run(path, bind=registry.bind(bind)) == f'boom undefined service "zz" {urls}\n'
     assert calls == [1, "ä", None, [{"a": 1.5}], "x" * 3000]
 
 
@@ -71,7 +64,7 @@ def test_every_byte_passes(bind: str, plugin: Write, registry: Registry, calls: 
         for _ in range(20):
             assert call(pair, "note", text * 20)["reply"] == [text * 20]
     """)
-    run(path, registry.bind(bind))
+    run(path, bind=registry.bind(bind))
     assert calls == [text * 20] * 20
 
 
@@ -80,7 +73,7 @@ def test_every_byte_passes(bind: str, plugin: Write, registry: Registry, calls: 
     ["", "connect()", "os.close(connect()[1])", "paths[-1].startswith('/') and os.open(paths[-1], os.O_WRONLY)"],
 )
 def test_a_plugin_need_not_use_its_connection(bind: str, body: str, plugin: Write, registry: Registry) -> None:
-    assert run(plugin(body + "\nprint('done')"), registry.bind(bind)) == "done\n"
+    assert run(plugin(body + "\nprint('done')"), bind=registry.bind(bind)) == "done\n"
 
 
 def test_either_end_may_be_opened_first(bind: str, plugin: Write, registry: Registry, calls: list[Any]) -> None:
@@ -92,7 +85,7 @@ def test_either_end_may_be_opened_first(bind: str, plugin: Write, registry: Regi
         else:
             call(connect(), "note", 1)
     """)
-    run(path, registry.bind(bind))
+    run(path, bind=registry.bind(bind))
     assert calls == [1]
 
 
@@ -106,7 +99,7 @@ def test_the_other_end_may_be_opened_after_the_first_request(
             reader = os.open(paths[0], os.O_RDONLY)
             assert os.read(reader, 100) == b'{"sequence":1,"reply":[1]}\\n'
     """)
-    run(path, registry.bind(bind))
+    run(path, bind=registry.bind(bind))
 
 
 def test_calls_left_unanswered_are_no_failure(bind: str, plugin: Write, registry: Registry) -> None:
@@ -123,7 +116,7 @@ def test_calls_left_unanswered_are_no_failure(bind: str, plugin: Write, registry
             os.write(pair[1], json.dumps(request).encode())
         print("done")
     """)
-    assert run(path, registry.bind(bind)) == "done\n"
+    assert run(path, bind=registry.bind(bind)) == "done\n"
     release.set()
 
 
@@ -139,7 +132,7 @@ def test_last_words_are_heard(bind: str, plugin: Write, registry: Registry, call
         pair = connect()
         os.write(pair[1], b'{"sequence":1,"type":"call","namespace":"test","name":"touch","args":[]}')
     """)
-    run(path, registry.bind(bind))
+    run(path, bind=registry.bind(bind))
     assert heard.wait(PATIENCE)
 
 
@@ -156,7 +149,7 @@ def test_failures_tell_status_or_signal(
     bind: str, body: str, text: str, status: int, number: int, first: str, plugin: Write, registry: Registry
 ) -> None:
     with pytest.raises(PluginFailed, match=f"^{re.escape(text)}$") as caught:
-        run(plugin(first + body), registry.bind(bind))
+        run(plugin(first + body), bind=registry.bind(bind))
     assert (caught.value.status, caught.value.signal) == (status, number)
     assert caught.value.stderr == ("why\n" if "why" in body else "")
 
@@ -172,7 +165,7 @@ def test_malformed_input_is_a_failure_even_with_status_0(bind: str, plugin: Writ
             assert len(paths) == 1, error
     """)
     with pytest.raises(PluginFailed, match="ended with status 0, after protocol error: ") as caught:
-        run(path, registry.bind(bind))
+        run(path, bind=registry.bind(bind))
     assert caught.value.status == 0
     assert isinstance(caught.value.__cause__, ProtocolError)
 
@@ -201,7 +194,7 @@ def test_the_last_replies_are_not_lost(bind: str, plugin: Write, registry: Regis
             failures.append(error)
 
     with (Path(path).with_name("out")).open("w+") as file:
-        execute(one(path), (), registry.bind(bind), with_stderr(file), with_interceptor(keep))
+        execute(one(path), (), bind=registry.bind(bind), stderr=file, interceptors=[keep])
         file.seek(0)
         assert file.read() == "20\n"
     assert len(failures) == 1
@@ -209,7 +202,7 @@ def test_the_last_replies_are_not_lost(bind: str, plugin: Write, registry: Regis
 
 def test_an_end_amid_a_message_is_a_failure(bind: str, plugin: Write, registry: Registry) -> None:
     with pytest.raises(PluginFailed, match="in the middle of a message"):
-        run(plugin("os.write(connect()[1], b'{')"), registry.bind(bind))
+        run(plugin("os.write(connect()[1], b'{')"), bind=registry.bind(bind))
 
 
 def test_a_grandchild_that_keeps_the_connection_is_not_waited_for(bind: str, plugin: Write, registry: Registry) -> None:
@@ -221,7 +214,7 @@ def test_a_grandchild_that_keeps_the_connection_is_not_waited_for(bind: str, plu
         call(pair, "zz")
         print(child)
     """)
-    child = run(path, registry.bind(bind))
+    child = run(path, bind=registry.bind(bind))
     os.kill(int(child), signal.SIGKILL)
 
 
@@ -241,7 +234,8 @@ def test_the_plugin_sees_the_end_of_its_host(bind: str, plugin: Write, tmp_path:
         import sys
         sys.path.insert(0, {str(ROOT)!r})
         from plugsvc.host import *
-        execute([next(iterate_all([new_plugin({path!r})]))], [{str(tmp_path / "fifo")!r}], Registry().bind({bind!r}))
+        target = next(iterate_all([new_plugin({path!r})]))
+        execute([target], [{str(tmp_path / "fifo")!r}], bind=Registry().bind({bind!r}))
     """
     command = [sys.executable, "-c", "\n".join(map(str.strip, host.splitlines()))]
     # A killed host cannot remove its named pipes.
@@ -254,7 +248,7 @@ def test_the_plugin_sees_the_end_of_its_host(bind: str, plugin: Write, tmp_path:
 
 def test_many_executions_leak_nothing(bind: str, plugin: Write, registry: Registry, calls: list[Any]) -> None:
     targets = one(plugin("call(connect(), 'note', 1)")) * 12
-    assert len(execute(targets, (), registry.bind(bind), with_parallelism(4))) == 12
+    assert len(execute(targets, (), bind=registry.bind(bind), parallelism=4)) == 12
     assert calls == [1] * 12
 
 
@@ -266,7 +260,7 @@ def test_inherited_pipes_are_the_only_descriptors(plugin: Write, registry: Regis
 def test_procfs_elsewhere(plugin: Write, registry: Registry, calls: list[Any], tmp_path: Path) -> None:
     (tmp_path / "proc").symlink_to("/proc")
     path = plugin("print(paths[0]); call(connect(), 'note', 1)")
-    out = run(path, registry.bind(with_anonymous_pipe_by_procfs(tmp_path / "proc")))
+    out = run(path, bind=registry.bind(with_anonymous_pipe_by_procfs(tmp_path / "proc")))
     assert out.startswith(f"{tmp_path}/proc/{os.getpid()}/fd/")
     assert calls == [1]
 
@@ -274,7 +268,7 @@ def test_procfs_elsewhere(plugin: Write, registry: Registry, calls: list[Any], t
 def test_named_pipes_are_private_and_removed(plugin: Write, registry: Registry, tmp_path: Path) -> None:
     path = plugin("print(paths[0]); print(oct(os.stat(os.path.dirname(paths[0])).st_mode))")
     (tmp_path / "where").mkdir()
-    out = run(path, registry.bind(FifoBind(tmp_path / "where"))).split()
+    out = run(path, bind=registry.bind(FifoBind(tmp_path / "where"))).split()
     assert out[0].startswith(str(tmp_path / "where"))
     assert out[1] == "0o40700"
     assert list((tmp_path / "where").iterdir()) == []
@@ -306,19 +300,21 @@ def test_a_bind_function(plugin: Write, registry: Registry, calls: list[Any], tm
                 asking = threading.Thread(target=shuttle, args=(requests, writer))
                 replies.start()
                 asking.start()
-                exit = next(with_prepend_args("--host", f"file://{out}", "--host", f"file://{into}"))
+                exit = next(prepend_args=["--host", f"file://{out}", "--host", f"file://{into}"])
                 seen.append(exit.ok)
             asking.join(PATIENCE)
             writer.close()
             replies.join(PATIENCE)
 
-    assert run(plugin("call(connect(), 'note', 1); print('done')"), registry.bind(with_bind_func(connect))) == "done\n"
+    assert (
+        run(plugin("call(connect(), 'note', 1); print('done')"), bind=registry.bind(with_bind_func(connect)))
+        == "done\n"
+    )
     assert seen == [(None, "small", "one"), True]
     assert calls == [1]
 
 
 def test_a_bind_function_may_hand_on_its_descriptors(plugin: Write, registry: Registry, calls: list[Any]) -> None:
-    from plugsvc.host import with_on_start, with_pass_fds
 
     def connect(*given: Any) -> None:
         reader, writer, next = given[3:]
@@ -329,15 +325,15 @@ def test_a_bind_function_may_hand_on_its_descriptors(plugin: Write, registry: Re
 
         fds = reader.fileno(), writer.fileno()
         urls = [word for fd in fds for word in ("--host", f"file:///dev/fd/{fd}")]
-        next(with_prepend_args(*urls), with_pass_fds(*fds), with_on_start(started))
+        next(prepend_args=urls, pass_fds=fds, on_start=started)
 
-    run(plugin("call(connect(), 'note', 1)"), registry.bind(with_bind_func(connect)))
+    run(plugin("call(connect(), 'note', 1)"), bind=registry.bind(with_bind_func(connect)))
     assert calls == [1]
 
 
 def test_a_bind_function_has_to_call_next(plugin: Write, registry: Registry) -> None:
     with pytest.raises(RegistrationError, match="returned without calling next"):
-        run(plugin(), registry.bind(with_bind_func(lambda *given: None)))
+        run(plugin(), bind=registry.bind(with_bind_func(lambda *given: None)))
 
 
 def test_what_a_bind_function_raises_is_raised(plugin: Write, registry: Registry) -> None:
@@ -345,18 +341,13 @@ def test_what_a_bind_function_raises_is_raised(plugin: Write, registry: Registry
         raise LookupError("no way")
 
     with pytest.raises(LookupError, match="no way"):
-        run(plugin(), registry.bind(with_bind_func(broken)))
-
-
-def test_one_registry_per_execution(plugin: Write, registry: Registry) -> None:
-    with pytest.raises(RegistrationError, match="can be bound to one registry only"):
-        run(plugin(), registry.bind(), Registry().bind())
+        run(plugin(), bind=registry.bind(with_bind_func(broken)))
 
 
 def test_limits_of_the_connection(plugin: Write, registry: Registry) -> None:
     path = plugin("pair = connect(); os.write(pair[1], b'{' + b' ' * 2000); os.read(pair[0], 1)")
     with pytest.raises(PluginFailed, match="protocol error"):
-        run(path, registry.bind(), with_server_limits(max_message=1000))
+        run(path, bind=registry.bind(), limits={"max_message": 1000})
 
 
 @pytest.mark.parametrize("bind", ["procfs", "pty"])
@@ -375,7 +366,7 @@ def test_paths_lead_to_the_connection_after_the_host_has_given_it_up(
     servers: list[Any] = []
 
     def keep(context: Context, plugin: Plugin, command: Command, next: Next) -> None:
-        next(with_on_start(give_up), with_stdin(read))
+        next(on_start=give_up, stdin=read)
 
     def give_up() -> None:
         for server in servers:
@@ -397,7 +388,7 @@ def test_paths_lead_to_the_connection_after_the_host_has_given_it_up(
 
     taken: list[int] = []
     try:
-        out = run(path, registry.bind(Remembering()), with_interceptor(keep))
+        out = run(path, bind=registry.bind(Remembering()), interceptors=[keep])
         assert out in ("b''\n", "No such file or directory\n")
     finally:
         for fd in (read, write, *taken):

@@ -18,10 +18,6 @@ from plugsvc.host import (
     execute,
     with_anonymous_pipe,
     with_default_bind,
-    with_executor,
-    with_parallelism,
-    with_stdin,
-    with_stdout,
 )
 from plugsvc.host.binds import BINDS, DevFdBind, ProcFSBind
 from plugsvc.host.binds.unix import UnixBind
@@ -67,7 +63,7 @@ def test_calls_and_prints(bind: str, program: Write, registry: Registry, calls: 
         except plugsvc.RemoteError as error:
             print(error)
     """)
-    assert run(path, registry.bind(bind)) == "hosted True\n{'a': [1.5, None, 'ä']} {'a': 1} False\nboom\n"
+    assert run(path, bind=registry.bind(bind)) == "hosted True\n{'a': [1.5, None, 'ä']} {'a': 1} False\nboom\n"
     assert calls == [{"a": [1.5, None, "ä"]}]
 
 
@@ -90,7 +86,7 @@ def test_many_big_calls_at_once_in_both_directions(bind: str, program: Write, re
         for thread in threads: thread.join()
         print(good == [True] * 6)
     """)
-    assert run(path, registry.bind(bind)) == "True\n"
+    assert run(path, bind=registry.bind(bind)) == "True\n"
 
 
 def test_the_plugin_ends_cleanly_and_leaves_no_descriptor(bind: str, program: Write, registry: Registry) -> None:
@@ -105,15 +101,15 @@ def test_the_plugin_ends_cleanly_and_leaves_no_descriptor(bind: str, program: Wr
         print(has, len(before) - len(after))
     """)
     inherited = {"devfd": 2, "fd-pair": 2, "fd": 1}.get(bind, 0)
-    assert run(path, registry.bind(bind)) == f"True {inherited}\n"
+    assert run(path, bind=registry.bind(bind)) == f"True {inherited}\n"
 
 
 def test_the_host_leaves_no_descriptor(bind: str, program: Write, registry: Registry, calls: list[Any]) -> None:
     path = program("note(1)")
     targets = one(path) * 3
-    run(path, registry.bind(bind))
+    run(path, bind=registry.bind(bind))
     before = os.listdir("/proc/self/fd")
-    assert len(execute(targets, (), registry.bind(bind), with_parallelism(3))) == 3
+    assert len(execute(targets, (), bind=registry.bind(bind), parallelism=3)) == 3
     assert len(os.listdir("/proc/self/fd")) == len(before)
     assert calls == [1] * 4
 
@@ -129,7 +125,7 @@ def test_a_plugin_that_is_killed_amid_a_call(bind: str, program: Write, registry
         assert go_on.wait(PATIENCE)
 
     with pytest.raises(PluginFailed, match=r"was killed by signal 9 \(SIGKILL\)$"):
-        run(program("plugsvc.get_service('test', 'kill')(os.getpid())"), registry.bind(bind))
+        run(program("plugsvc.get_service('test', 'kill')(os.getpid())"), bind=registry.bind(bind))
     assert called.is_set()
     go_on.set()
 
@@ -150,7 +146,7 @@ def test_errors_of_opening_reach_the_plugin(bind: str, program: Write, registry:
     """)
     why = "whatever started this process has closed it, as sudo does; a host can offer a path instead:"
     expected = f"{why} unix, fifo, procfs)\n" if bind in ("devfd", "fd", "fd-pair") else "True\n"
-    assert run(path, registry.bind(bind), with_executor(closing)) == expected
+    assert run(path, bind=registry.bind(bind), executor=closing) == expected
 
 
 # Standard input and output
@@ -158,7 +154,7 @@ def test_errors_of_opening_reach_the_plugin(bind: str, program: Write, registry:
 
 def test_a_plugin_that_prints_into_the_protocol_fails(program: Write, registry: Registry, tmp_path: Path) -> None:
     with pytest.raises(PluginFailed, match="ended with status 0, after protocol error: "):
-        run(program("os.write(1, b'hello\\n')"), registry.bind("stdio"))
+        run(program("os.write(1, b'hello\\n')"), bind=registry.bind("stdio"))
 
 
 def test_prints_before_connecting_are_saved(program: Write, registry: Registry, calls: list[Any]) -> None:
@@ -167,17 +163,17 @@ def test_prints_before_connecting_are_saved(program: Write, registry: Registry, 
         print("x" * 100000, flush=True)
         note(1)
     """)
-    assert run(path, registry.bind("stdio")).endswith("x" * 1000 + "\n")
+    assert run(path, bind=registry.bind("stdio")).endswith("x" * 1000 + "\n")
     assert calls == [1]
 
 
-@pytest.mark.parametrize("option", [with_stdout(sys.__stdout__), with_stdin(0)])  # type: ignore[arg-type]
-def test_standard_streams_cannot_be_used_twice(option: Any, program: Write, registry: Registry) -> None:
+@pytest.mark.parametrize("option", [{"stdout": sys.__stdout__}, {"stdin": 2}])
+def test_standard_streams_cannot_be_used_twice(option: dict[str, Any], program: Write, registry: Registry) -> None:
     with pytest.raises(RegistrationError) as caught:
-        run(program(""), registry.bind("stdio"), option)
+        run(program(""), bind=registry.bind("stdio"), **option)
     assert str(caught.value) == (
         "the bind stdio needs standard input and output for the connection;"
-        " with_stdin and with_stdout cannot be used with it"
+        " the options stdin and stdout cannot be used with it"
     )
 
 
@@ -195,5 +191,5 @@ def test_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_the_default_is_used(program: Write, registry: Registry) -> None:
     path = program("print(sys.argv[3])")
-    assert run(path, registry.bind()).startswith("file:///dev/fd/")
-    assert run(path, registry.bind(with_default_bind(keeps_descriptors=False))).startswith("file:///proc/")
+    assert run(path, bind=registry.bind()).startswith("file:///dev/fd/")
+    assert run(path, bind=registry.bind(with_default_bind(keeps_descriptors=False))).startswith("file:///proc/")

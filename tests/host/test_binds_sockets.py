@@ -8,22 +8,22 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
 from plugsvc.errors import PluginFailed, RegistrationError
-from plugsvc.host import Command, Context, Plugin, Registry, with_interceptor, with_timeout
+from plugsvc.host import Command, Context, Plugin, Registry
 from plugsvc.host.binds import Bind, accept
 from plugsvc.host.binds.tcp import TcpBind
 from plugsvc.host.binds.unix import AbstractUnixBind, UnixBind
 from plugsvc.host.plugin import Command as PluginCommand
 from plugsvc.host.process import Exit
-from plugsvc.host.settings import Next, Option, Settings
+from plugsvc.host.settings import Next, NextOptions
 
 from .conftest import PATIENCE, run
 
@@ -35,11 +35,11 @@ needs_root = pytest.mark.skipif(
 )
 
 
-def url_of(options: tuple[Option, ...]) -> str:
+def url_of(options: Mapping[str, Any]) -> str:
     """The URL that a bind has chosen."""
-    flag, url = Settings().apply(options).prepend_args
+    flag, url = options["prepend_args"]
     assert flag == "--host"
-    return url
+    return str(url)
 
 
 class Meanwhile:
@@ -50,9 +50,9 @@ class Meanwhile:
         self._bind, self._act = bind, act
 
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Any, next: Next) -> Exit:
-        def first(*options: Option) -> Exit:
+        def first(**options: Unpack[NextOptions]) -> Exit:
             self._act(url_of(options))
-            return next(*options)
+            return next(**options)
 
         exit = self._bind.run(context, plugin, command, serve, first)
         assert isinstance(exit, Exit)
@@ -118,7 +118,7 @@ def test_strangers_without_the_nonce_are_turned_away(
         stranger(url, WRONG).close()
         assert turned_away(strangers[3])  # at once, while others are still waited for
 
-    assert run(plugin(CALL), registry.bind(Meanwhile(TcpBind(address), act))) == "done\n"
+    assert run(plugin(CALL), bind=registry.bind(Meanwhile(TcpBind(address), act))) == "done\n"
     assert all(map(turned_away, strangers))
     assert calls == [1]
 
@@ -136,7 +136,7 @@ def test_a_nonce_in_pieces(plugin: Write, registry: Registry, calls: list[Any]) 
             connected.sendall(words[n:n + 1])
         assert connected.recv(100) == b'{"sequence":7,"reply":[7]}\\n'
     """)
-    run(path, registry.bind("tcp"))
+    run(path, bind=registry.bind("tcp"))
     assert calls == [7]
 
 
@@ -149,7 +149,7 @@ def test_a_stranger_that_takes_its_time_is_turned_away(
         strangers.extend([stranger(url), stranger(url, b"x")])
         assert all(map(turned_away, strangers))
 
-    assert run(plugin("print('done')"), registry.bind(Meanwhile(TcpBind(), act))) == "done\n"
+    assert run(plugin("print('done')"), bind=registry.bind(Meanwhile(TcpBind(), act))) == "done\n"
 
 
 def test_strangers_do_not_use_up_the_host(
@@ -163,7 +163,7 @@ def test_strangers_do_not_use_up_the_host(
         strangers.extend(stranger(url) for _ in range(8))
         assert all(map(turned_away, strangers[:3]))
 
-    run(plugin(CALL), registry.bind(Meanwhile(TcpBind(), act)))
+    run(plugin(CALL), bind=registry.bind(Meanwhile(TcpBind(), act)))
     assert calls == [1]
 
 
@@ -179,7 +179,7 @@ def test_the_nonce_is_private_and_removed(plugin: Write, registry: Registry, tmp
         call(pair, "zz")
         print(os.path.exists(os.path.dirname(path)), urls[0])
     """)
-    lines = run(path, registry.bind(TcpBind(directory=place))).splitlines()
+    lines = run(path, bind=registry.bind(TcpBind(directory=place))).splitlines()
     assert lines[0] == "0o100600 0o40700 32"
     assert lines[1].startswith("False tcp://127.0.0.1:")
     assert list(place.iterdir()) == []
@@ -192,7 +192,7 @@ def test_each_nonce_is_another(plugin: Write, registry: Registry) -> None:
         from urllib.parse import parse_qs, urlsplit
         print(open(parse_qs(urlsplit(urls[0]).query)["noncefile"][0], "rb").read())
     """)
-    assert run(path, registry.bind("tcp")) != run(path, registry.bind("tcp"))
+    assert run(path, bind=registry.bind("tcp")) != run(path, bind=registry.bind("tcp"))
 
 
 def test_only_the_loopback() -> None:
@@ -214,7 +214,7 @@ def test_the_socket_is_private_and_removed(plugin: Write, registry: Registry, tm
     """)
     old = os.umask(0)
     try:
-        assert run(path, registry.bind(UnixBind(place))) == "0o140600 0o40700\nFalse\n"
+        assert run(path, bind=registry.bind(UnixBind(place))) == "0o140600 0o40700\nFalse\n"
     finally:
         os.umask(old)
     assert list(place.iterdir()) == []
@@ -226,10 +226,10 @@ def test_a_place_too_far_down(
     deep = tmp_path / ("x" * 90)
     deep.mkdir()
     with pytest.raises(RegistrationError, match=r"is too far down for a socket: its path would have \d+ bytes"):
-        run(plugin(), registry.bind(UnixBind(deep)))
+        run(plugin(), bind=registry.bind(UnixBind(deep)))
     # Chosen by nobody, it is left for a better one.
     monkeypatch.setattr("tempfile.tempdir", str(deep))
-    run(plugin("assert urls[0].startswith('unix:///tmp/plugsvc-bind-')\n" + CALL), registry.bind("unix"))
+    run(plugin("assert urls[0].startswith('unix:///tmp/plugsvc-bind-')\n" + CALL), bind=registry.bind("unix"))
     assert calls == [1]
     assert list(deep.iterdir()) == []
 
@@ -261,7 +261,7 @@ def test_replies_come_after_a_half_close(bind: str, plugin: Write, registry: Reg
 
     thread = threading.Thread(target=listen)
     thread.start()
-    out = run(path, registry.bind(bind), args=(str(fifo),), context=Context(PATIENCE))
+    out = run(path, bind=registry.bind(bind), args=(str(fifo),), context=Context(PATIENCE))
     thread.join(PATIENCE)
     # The host closes its end when all is said.
     assert out == """b'{"sequence":5,"reply":[1]}\\n' b''\n"""
@@ -280,7 +280,7 @@ def test_one_connection_only(bind: str, plugin: Write, registry: Registry, calls
         call(pair, "note", 2)
     """)
     expected = {"unix": "FileNotFoundError\n", "unix-abstract": "ConnectionRefusedError\n"}
-    out = run(path, registry.bind(bind))
+    out = run(path, bind=registry.bind(bind))
     assert out in (expected.get(bind), "ConnectionRefusedError\n", "FileNotFoundError\n")
     assert calls == [1, 2]
 
@@ -288,12 +288,12 @@ def test_one_connection_only(bind: str, plugin: Write, registry: Registry, calls
 @pytest.mark.parametrize("bind", ["unix", "unix-abstract", "tcp"])
 def test_a_plugin_that_never_connects_holds_nothing_up(bind: str, plugin: Write, registry: Registry) -> None:
     path = plugin("print('done')")
-    run(path, registry.bind())
+    run(path, bind=registry.bind())
     began = time.monotonic()
-    assert run(path, registry.bind(bind)) == "done\n"
+    assert run(path, bind=registry.bind(bind)) == "done\n"
     assert time.monotonic() - began < PATIENCE / 2
     with pytest.raises(PluginFailed, match="was stopped"):
-        run(plugin("signal.pause()"), registry.bind(bind), with_timeout(0.05))
+        run(plugin("signal.pause()"), bind=registry.bind(bind), timeout=0.05)
 
 
 @pytest.mark.parametrize("bind", ["unix", "unix-abstract", "tcp"])
@@ -310,7 +310,7 @@ def test_a_plugin_that_connects_and_dies_is_heard(bind: str, plugin: Write, regi
     """)
     for _ in range(10):
         heard.clear()
-        run(path, registry.bind(bind))
+        run(path, bind=registry.bind(bind))
         assert heard.wait(PATIENCE)
 
 
@@ -327,17 +327,22 @@ def test_nothing_is_left_when_the_plugin_cannot_be_started(
         next()
 
     with pytest.raises(PluginFailed, match="cannot be started"):
-        run(plugin(), registry.bind(made), with_interceptor(vanish))
+        run(plugin(), bind=registry.bind(made), interceptors=[vanish])
     assert list(place.iterdir()) == []
 
 
 @pytest.mark.parametrize("bind", ["unix", "unix-abstract", "tcp"])
-def test_what_serving_raises_is_raised(bind: str, plugin: Write, registry: Registry) -> None:
+def test_what_serving_raises_is_raised(
+    bind: str, plugin: Write, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The connection is accepted in a thread; its failure is the execution's."""
-    from plugsvc.host import with_server_limits
 
+    def fail(*args: object, **keywords: object) -> None:
+        raise TypeError("nonsense")
+
+    monkeypatch.setattr("plugsvc.host.execution.Server", fail)
     with pytest.raises(TypeError, match="nonsense"):
-        run(plugin("connect()"), registry.bind(bind), with_server_limits(nonsense=1))
+        run(plugin("connect()"), bind=registry.bind(bind))
 
 
 def as_user(uid: int, act: Callable[[], None]) -> int:
@@ -386,7 +391,7 @@ def test_another_user_gets_nothing(
             statuses.append(as_user(NOBODY, read_nonce))
 
     bind = {"unix": UnixBind, "unix-abstract": AbstractUnixBind, "tcp": TcpBind}[kind]()
-    assert run(plugin(CALL), registry.bind(Meanwhile(bind, act))) == "done\n"
+    assert run(plugin(CALL), bind=registry.bind(Meanwhile(bind, act))) == "done\n"
     assert calls == [1]
     # 1: permission denied; 0: connected, and turned away.
     assert statuses == {"unix": [0 if open_doors else 1], "unix-abstract": [0], "tcp": [0, 1]}[kind]
@@ -413,12 +418,12 @@ def test_a_plugin_that_is_to_run_as_another_user(
         "tcp": TcpBind(directory=place, uid=NOBODY),
     }
     bind = binds[kind]
-    run(path, registry.bind(bind))
+    run(path, bind=registry.bind(bind))
     assert calls == [1]
     if kind == "unix":
         with pytest.raises(PluginFailed, match="PermissionError"):
-            run(path, registry.bind(UnixBind(place)))
+            run(path, bind=registry.bind(UnixBind(place)))
     if kind == "unix-abstract":
         with pytest.raises(PluginFailed, match=r"end of file|reset by peer|Broken pipe"):
-            run(path, registry.bind("unix-abstract"))
+            run(path, bind=registry.bind("unix-abstract"))
     assert list(place.iterdir()) == []

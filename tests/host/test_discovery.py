@@ -6,12 +6,14 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plugsvc.errors import DiscoveryError, RegistrationError
-from plugsvc.host import Context, Plugin as Found, discover_plugins, with_glob
+from plugsvc.host import Context, Plugin as Found, discover_plugins
 
 Plugin = Callable[..., str]
 
@@ -60,17 +62,17 @@ def test_everything_below_in_order(tree: Path) -> None:
     ],
 )
 def test_globs(patterns: list[str], expected: list[str], tree: Path) -> None:
-    assert names(discover_plugins(tree, with_glob(*patterns), handler=no_refusal), tree) == expected
+    assert names(discover_plugins(tree, glob=[*patterns], handler=no_refusal), tree) == expected
 
 
 def test_an_empty_glob_is_misuse() -> None:
-    with pytest.raises(RegistrationError, match="'' is not a pattern for files"):
-        with_glob("")
+    with pytest.raises(RegistrationError, match=r"^glob has '', which is not a pattern for files$"):
+        discover_plugins("/", glob="")
 
 
 def test_what_a_glob_asks_for_is_refused_when_it_is_not_executable(tree: Path) -> None:
     refused: list[str] = []
-    discover_plugins(tree, with_glob("README"), handler=lambda path, error: refused.append(str(error)))
+    discover_plugins(tree, glob="README", handler=lambda path, error: refused.append(str(error)))
     assert refused == [f"{tree}/README: not executable"]
 
 
@@ -115,7 +117,7 @@ def test_directories_behind_links(plugin: Plugin, tmp_path: Path) -> None:
 
 def test_what_is_no_file_is_passed_over(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo", 0o755)
-    assert discover_plugins(tmp_path, with_glob("*"), handler=no_refusal) == []
+    assert discover_plugins(tmp_path, glob="*", handler=no_refusal) == []
 
 
 def test_they_are_asked_side_by_side(script: Callable[..., str], tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_cancellation(script: Callable[..., str], tmp_path: Path) -> None:
 
 
 def test_parallelism_is_positive(tmp_path: Path) -> None:
-    with pytest.raises(RegistrationError, match="parallelism must be at least 1, not 0"):
+    with pytest.raises(RegistrationError, match=r"^parallelism must be at least 1, not 0$"):
         discover_plugins(tmp_path, parallelism=0)
 
 
@@ -186,3 +188,31 @@ def test_one_plugin_does_not_hide_others(plugin: Plugin, script: Callable[..., s
     found = discover_plugins(tmp_path / "plugins", handler=refused.__setitem__, timeout=2, output_limit=1_000_000)
     assert names(found, tmp_path / "plugins") == ["a", "new\nline", "z"]
     assert {os.path.basename(path) for path in refused} == {*HOSTILE, "not-a-program", "no-interpreter"}
+
+
+SECONDS = "must be a number of seconds from 0 to 1e+09, not "
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"root": 5}, "root must be a path, not 5"),
+    ({"root": "a\0b"}, "root cannot be the path 'a\\x00b': it has a null character"),
+    ({"glob": 5}, "glob must be an iterable of strings, not 5"),
+    ({"glob": [5]}, "glob[0] must be a string, not 5"),
+    ({"glob": "/"}, "glob has '/', which is not a pattern for files"),
+    ({"handler": 5}, "handler must be a function, not 5"),
+    ({"parallelism": 0}, "parallelism must be at least 1, not 0"),
+    ({"parallelism": None}, "parallelism must be a whole number, not None"),
+    ({"timeout": float("nan")}, f"timeout {SECONDS}nan"),
+    ({"timeout": float("inf")}, f"timeout {SECONDS}inf"),
+    ({"output_limit": -1}, "output_limit must be at least 1, not -1"),
+    ({"context": 5}, "context must be a Context, not 5"),
+]
+
+
+@pytest.mark.parametrize(("options", "text"), REFUSED, ids=[str(options) for options, _ in REFUSED])
+def test_every_option_is_checked_when_it_is_given(options: dict[str, Any], text: str, tmp_path: Path) -> None:
+    with pytest.raises(RegistrationError) as caught:
+        discover_plugins(**{"root": tmp_path, **options})
+    assert str(caught.value) == text
+
+
+def test_every_option_is_in_the_table_above() -> None:
+    assert {name for options, _ in REFUSED for name in options} == set(signature(discover_plugins).parameters)

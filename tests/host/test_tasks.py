@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from plugsvc.errors import ProtocolError, RegistrationError, ServiceError
+from plugsvc.errors import ProtocolError, ServiceError
 from plugsvc.host.registry import Registry
-from plugsvc.host.settings import with_loop
 from plugsvc.host.tasks import Venue, own_loop
 
 from .conftest import PATIENCE, ROOT, Peer
@@ -375,11 +374,6 @@ def test_a_loop_that_is_closed(registry: Registry, connect: Connect, gate: Gate)
     peer = connect(registry, venue=Venue.here(loop))
     assert peer.call("wait", 1) == {"error": "panic in service: Event loop is closed"}
     assert peer.call("wait", 2) == {"error": "panic in service: Event loop is closed"}
-
-
-def test_what_is_no_loop() -> None:
-    with pytest.raises(RegistrationError, match=r"^with_loop needs an event loop of asyncio, got None$"):
-        with_loop(None)  # type: ignore[arg-type]
 
 
 def test_a_loop_that_runs_later(registry: Registry, connect: Connect, gate: Gate) -> None:

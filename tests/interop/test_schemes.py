@@ -158,10 +158,20 @@ def test_a_host_on_plugsvc(testee: list[str], executable: Any, bind: str) -> Non
     target = plugsvc.iterate_typed([plugsvc.new_plugin(executable(testee, "testee"))], "conformance-plugin")
     stdin, give = os.pipe()
     take, stdout = os.pipe()
-    options = [plugsvc.with_stdin(stdin), plugsvc.with_stdout(stdout), plugsvc.with_timeout(SECONDS)]
-    options += [plugsvc.with_on_start(partial(os.close, fd)) for fd in (stdin, stdout)]
+
+    def started() -> None:
+        os.close(stdin)
+        os.close(stdout)
+
+    options: plugsvc.ExecuteOptions = {
+        "bind": registry().bind(bind),
+        "stdin": stdin,
+        "stdout": stdout,
+        "timeout": SECONDS,
+        "on_start": started,
+    }
     with ThreadPoolExecutor(1) as pool, open(give, "wb", 0) as instructions, open(take, "rb") as outcomes:
-        run = pool.submit(plugsvc.execute, target, [], registry().bind(bind), *options)
+        run = pool.submit(partial(plugsvc.execute, target, [], **options))
         found = converse(instructions, outcomes)
         with pytest.raises(plugsvc.PluginFailed, match=f"status {FAILURE}"):
             run.result(SECONDS)

@@ -7,7 +7,7 @@ from ...openers.url import HOST_FLAG
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
-from ..settings import Next, Serve, with_on_start, with_pass_fds, with_prepend_args
+from ..settings import Next, Serve
 from .ends import PipePair, channel_of_descriptors, channel_of_socket
 
 __all__ = ["FdBind", "FdPairBind"]
@@ -28,9 +28,9 @@ class FdBind:
         with theirs:
             serve(channel_of_socket(ours))
             return next(
-                with_prepend_args(HOST_FLAG, f"fd:{theirs.fileno()}"),
-                with_pass_fds(theirs.fileno()),
-                with_on_start(theirs.close),
+                prepend_args=[HOST_FLAG, f"fd:{theirs.fileno()}"],
+                pass_fds=[theirs.fileno()],
+                on_start=theirs.close,
             )
 
 
@@ -49,9 +49,9 @@ class FdPairBind:
             serve(channel_of_descriptors(*ends.take_ours()))
             reader, writer = ends.theirs
             return next(
-                with_prepend_args(HOST_FLAG, f"fd:{reader},{writer}"),
-                with_pass_fds(reader, writer),
-                with_on_start(ends.close),
+                prepend_args=[HOST_FLAG, f"fd:{reader},{writer}"],
+                pass_fds=[reader, writer],
+                on_start=ends.close,
             )
         finally:
             ends.close()

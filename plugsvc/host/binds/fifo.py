@@ -9,7 +9,7 @@ from ...openers.url import with_file_path_pair
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
-from ..settings import Next, Serve, with_prepend_args
+from ..settings import Next, Serve
 from .directory import PrivateDirectory
 from .ends import HeldEnd, channel_of_descriptors
 
@@ -44,7 +44,7 @@ class FifoBind:
             (their_reader, our_writer, our_reader, their_writer), fds = fds, []
             held = [HeldEnd(their_reader), HeldEnd(their_writer)]
             serve(channel_of_descriptors(our_reader, our_writer, begun=held[1].close))
-            return next(with_prepend_args(*with_file_path_pair(replies, requests)))
+            return next(prepend_args=with_file_path_pair(replies, requests))
         finally:
             for fd in fds:
                 os.close(fd)

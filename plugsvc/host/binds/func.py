@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
+from typing import Unpack
 
 from ...errors import RegistrationError
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
-from ..settings import Next, Option, Serve
+from ..settings import Next, NextOptions, Serve
 from .ends import PipePair, channel_of_descriptors
 
 __all__ = ["BindFunc", "FuncBind", "with_bind_func"]
@@ -31,8 +32,8 @@ class FuncBind:
         """Connect and execute."""
         exits: list[Exit] = []
 
-        def call_next(*options: Option) -> Exit:
-            exits.append(next(*options))
+        def call_next(**options: Unpack[NextOptions]) -> Exit:
+            exits.append(next(**options))
             return exits[-1]
 
         ends = PipePair()
@@ -58,7 +59,7 @@ def with_bind_func(function: BindFunc) -> FuncBind:
     `reader` yields what the host sends (replies), to `writer` goes what the plugin sends (requests); both are
     unbuffered binary files over real descriptors, and the registry is being served on their other ends
     already. The function makes the connection to the plugin in whatever way, passes the bytes on, and calls
-    `next(*options)`, which runs the plugin and returns when it has ended. Then the function closes `writer`,
+    `next(**options)`, which runs the plugin and returns when it has ended. Then the function closes `writer`,
     which tells the host that nothing more comes, and `reader` yields what is left, and its end. When the
     function returns, both files are closed.
 

@@ -10,7 +10,7 @@ from ...openers.url import with_file_path_pair
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
-from ..settings import Next, Serve, with_on_start, with_pass_fds, with_prepend_args
+from ..settings import Next, Serve
 from .ends import HeldEnd, PipePair, channel_of_descriptors
 
 __all__ = ["DevFdBind", "ProcFSBind"]
@@ -31,9 +31,9 @@ class DevFdBind:
         try:
             serve(channel_of_descriptors(*ends.take_ours()))
             return next(
-                with_prepend_args(*with_file_path_pair(*(f"/dev/fd/{fd}" for fd in ends.theirs))),
-                with_pass_fds(*ends.theirs),
-                with_on_start(ends.close),
+                prepend_args=with_file_path_pair(*(f"/dev/fd/{fd}" for fd in ends.theirs)),
+                pass_fds=ends.theirs,
+                on_start=ends.close,
             )
         finally:
             ends.close()
@@ -61,7 +61,7 @@ class ProcFSBind:
             directory = os.path.join(self._path, str(os.getpid()), "fd")
             urls = with_file_path_pair(f"{directory}/{to_read.fd}", f"{directory}/{to_write.fd}")
             serve(channel_of_descriptors(*ends.take_ours(), begun=to_write.close))
-            return next(with_prepend_args(*urls))
+            return next(prepend_args=urls)
         finally:
             to_read.close()
             to_write.close()

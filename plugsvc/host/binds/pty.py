@@ -13,7 +13,7 @@ from ...openers.url import with_file_path
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
-from ..settings import Next, Serve, with_prepend_args
+from ..settings import Next, Serve
 from .ends import HeldEnd, channel_of_descriptors
 
 __all__ = ["PtyBind"]
@@ -48,7 +48,7 @@ class PtyBind:
             channel = channel_of_descriptors(master, begun=held.close)
             channel.linger = lambda gone: _wait_until_read(path, gone)
             serve(channel)
-            return next(with_prepend_args(*with_file_path(path)))
+            return next(prepend_args=with_file_path(path))
         finally:
             held.close()
 

@@ -15,7 +15,7 @@ from ...openers.stream import Duplex
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
-from ..settings import Next, Serve, with_prepend_args
+from ..settings import Next, Serve
 from .directory import PrivateDirectory
 from .ends import channel_of_duplex
 
@@ -50,7 +50,7 @@ class ShmBind:
         directory, path, duplex = self._make()
         try:
             serve(channel_of_duplex(duplex))
-            return next(with_prepend_args(*with_shm_path(path)))
+            return next(prepend_args=with_shm_path(path))
         finally:
             directory.remove()
 

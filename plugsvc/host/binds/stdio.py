@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ...errors import RegistrationError
 from ...openers.url import HOST_FLAG
 from ..context import Context
 from ..plugin import Command, Plugin
-from ..process import CAPTURE, Exit
-from ..settings import Next, Option, Serve, Settings, with_on_start, with_prepend_args
+from ..process import Exit
+from ..settings import Next, Serve
 from .ends import PipePair, channel_of_descriptors
 
 __all__ = ["StdioBind"]
@@ -20,7 +17,7 @@ class StdioBind:
 
     For launchers that pass on nothing else. Standard output is not captured, then, and a plugin that writes
     to it before it has opened its connection spoils the protocol: that is a failure like any other malformed
-    message. It cannot be used together with `with_stdin` and `with_stdout`.
+    message. It cannot be used together with the options `stdin` and `stdout`.
     """
 
     name = "stdio"
@@ -31,21 +28,9 @@ class StdioBind:
         try:
             serve(channel_of_descriptors(*ends.take_ours()))
             return next(
-                with_prepend_args(HOST_FLAG, "stdio:"),
-                _with_streams(*ends.theirs),
-                with_on_start(ends.close),
+                prepend_args=[HOST_FLAG, "stdio:"],
+                standard_streams=(ends.theirs[0], ends.theirs[1]),
+                on_start=ends.close,
             )
         finally:
             ends.close()
-
-
-def _with_streams(stdin: int, stdout: int) -> Option:
-    def apply(settings: Settings) -> Settings:
-        if settings.stdin is not None or settings.stdout != CAPTURE:
-            raise RegistrationError(
-                "the bind stdio needs standard input and output for the connection;"
-                " with_stdin and with_stdout cannot be used with it"
-            )
-        return replace(settings, stdin=stdin, stdout=stdout)
-
-    return apply

@@ -17,7 +17,7 @@ from ...openers.url import HOST_FLAG
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
-from ..settings import Next, Serve, with_prepend_args
+from ..settings import Next, Serve
 from .accept import BACKLOG, accepting
 from .directory import PrivateDirectory
 from .ends import channel_of_socket
@@ -77,7 +77,7 @@ class TcpBind:
                 listener.listen(BACKLOG)
                 url = f"tcp://{host}:{listener.getsockname()[1]}?{NONCE_PARAMETER}={quoted}"
                 with accepting(listener, _with_nonce(nonce), accepted, underway=UNDERWAY_SECONDS):
-                    return next(with_prepend_args(HOST_FLAG, url))
+                    return next(prepend_args=[HOST_FLAG, url])
         finally:
             directory.remove()
 

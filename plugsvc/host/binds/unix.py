@@ -17,7 +17,7 @@ from ..channel import Channel
 from ..context import Context
 from ..plugin import Command, Plugin
 from ..process import Exit
-from ..settings import Next, Serve, with_prepend_args
+from ..settings import Next, Serve
 from .accept import BACKLOG, Examine, accepting
 from .directory import PREFIX, PrivateDirectory
 from .ends import channel_of_socket
@@ -57,7 +57,7 @@ class UnixBind:
                     serve(channel_of_socket(connected))
 
                 with accepting(listener, _of_users(self._uid), accepted):
-                    return next(with_prepend_args(HOST_FLAG, "unix://" + quote_path(path)))
+                    return next(prepend_args=[HOST_FLAG, "unix://" + quote_path(path)])
         finally:
             directory.remove()
 
@@ -100,7 +100,7 @@ class AbstractUnixBind:
             listener.bind(b"\0" + name.encode())
             listener.listen(BACKLOG)
             with accepting(listener, _of_users(self._uid), _serving(serve)):
-                return next(with_prepend_args(HOST_FLAG, f"unix-abstract:{name}"))
+                return next(prepend_args=[HOST_FLAG, f"unix-abstract:{name}"])
 
 
 def _serving(serve: Callable[[Channel], object]) -> Callable[[socket.socket], None]:

@@ -79,8 +79,7 @@ def main(*words: str) -> None:
     def failed(plugin: plugsvc.Plugin, command: plugsvc.Command, error: Exception) -> None:
         failures.append(str(error))
 
-    options = [plugsvc.with_handler(failed), plugsvc.with_parallelism(len(paths)), plugsvc.with_timeout(60)]
-    plugsvc.execute(targets, [status], registry.bind(), *options)
+    plugsvc.execute(targets, [status], bind=registry.bind(), handler=failed, parallelism=len(paths), timeout=60)
     print(json.dumps({"records": records, "log": log, "report": "\n".join(failures) or None}))
 
 

@@ -24,7 +24,8 @@ class Language:
         return TEMPLATES / self.name
 
 
-_ALL = [
+_ALL = (
     Language("python", "Python", ("python3",), "", "python3 testee.py"),
-]
+    Language("rust", "Rust", ("cargo",), "cargo build --release", "target/release/testee"),
+)
 LANGUAGES = {language.name: language for language in _ALL}

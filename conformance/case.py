@@ -1,9 +1,9 @@
 """How a case is declared, and the catalogue of all of them.
 
 A case is a pytest function in a ``test_*.py`` module of `conformance.cases`, decorated with `case`. Its id is
-``side/group/name`` from the names of module and function (``test_plugin_framing.py::test_split_anywhere`` is
-``plugin/framing/split-anywhere``); a case with variants adds ``[variant]``. The side follows from the fixture that it
-asks for: ``plugin``, ``start_plugin`` or ``fuzz_plugin``; ``host``, ``start_host`` or ``fuzz_host``; ``misuse``.
+``side/group/name`` from the names of module and function (``test_plugin_framing.py::test_split_at_every_byte`` is
+``plugin/framing/split-at-every-byte``); a case with variants adds ``[variant]``. The side follows from the fixture that
+it asks for: ``plugin``, ``start_plugin`` or ``fuzz_plugin``; ``host``, ``start_host`` or ``fuzz_host``; ``misuse``.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ from conformance.mutation_report import markdown, report_lines, thin_lines
 from conformance.outcomes import ExitCode
 from conformance.plan import make_plan
 from conformance.pytest_process import PytestProcessError, start_pytest
+from conformance.report.commands import badge, diff, report as report_command
 from conformance.report.files import why_unwritable, write_json
 from conformance.report.live import Live, show_end
 from conformance.report.nothing_run import nothing_run_lines
@@ -223,7 +224,7 @@ def list_(requirements: bool, **chosen: Any) -> None:
 @main.command()
 @click.argument("name", metavar="ID")
 def explain(name: str) -> None:
-    """Explain a requirement (FRM-01) or a case (plugin/framing/split-anywhere)."""
+    """Explain a requirement (FRM-01) or a case (plugin/framing/split-at-every-byte)."""
     requirement = all_requirements().get(name.upper())
     case = catalogue().get(name.partition("[")[0])
     if requirement is not None:
@@ -330,7 +331,8 @@ def _verify_tags(marked: list[Mutant], workers: int | None, timeout: float, seed
     return ExitCode.NONCONFORMING if wrong else ExitCode.CONFORMS
 
 
-main.add_command(init)
+for command in (init, report_command, diff, badge):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

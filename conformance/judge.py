@@ -79,6 +79,7 @@ def _broken_wire(started: list[Session]) -> CaseProblem | None:
 
 def _describe(row: Row, session: Session) -> None:
     row.wire += session.wire.render()
+    row.crossings += [crossing.to_json() for crossing in session.wire.crossings()]
     printed = session.started.stderr.text() if session.started else ""
     row.stderr += printed.replace(session.stacks, "")[-4000:]
     row.stacks += session.stacks[:8000]

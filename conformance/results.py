@@ -20,9 +20,10 @@ REPORT_VERSION = 1
 class Row:
     """What came of one variant of a case on one subject; ``duration`` is in seconds.
 
-    Of a generated case, ``generated`` counts calls, ``examples`` what they were part of, ``processes`` those that were
-    started, and ``features`` in a campaign the examples that had each; ``share`` is the number of the share, from 1,
-    where a case was split, and ``saved`` the file of the regression.
+    ``wire`` has what crossed the wire as lines to read, ``crossings`` the same with the bytes. Of a generated case,
+    ``generated`` counts calls, ``examples`` what they were part of, ``processes`` those that were started, and
+    ``features`` in a campaign the examples that had each; ``share`` is the number of the share, from 1, where a case
+    was split, and ``saved`` the file of the regression.
     """
 
     case: str
@@ -35,6 +36,7 @@ class Row:
     message: str = ""
     duration: float = 0.0
     wire: list[str] = field(default_factory=list)
+    crossings: list[dict[str, Any]] = field(default_factory=list)
     reproduce: str = ""
     stderr: str = ""
     stacks: str = ""

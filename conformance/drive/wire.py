@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import base64
 import errno
 import fcntl
 import os
@@ -31,6 +32,11 @@ class Crossing:
     direction: str  # ">" from the suite, "<" from the testee, "!" an event
     data: bytes
     size: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Milliseconds, direction, the first bytes in base64, and how many there were."""
+        data = base64.b64encode(self.data).decode()
+        return {"milliseconds": round(self.at * 1000, 1), "direction": self.direction, "data": data, "size": self.size}
 
     def render(self) -> str:
         """One line for the report; long data is shortened in the middle."""
@@ -282,9 +288,13 @@ class WireEnd:
         assert isinstance(value, dict)  # the frame reader takes nothing else
         return value
 
+    def crossings(self) -> list[Crossing]:
+        """The log; of a long one the beginning and the end."""
+        return self.log if len(self.log) <= 60 else [*self.log[:40], *self.log[-20:]]
+
     def render(self) -> list[str]:
         """The log as lines; a long one is shortened in the middle."""
-        log = self.log if len(self.log) <= 60 else [*self.log[:40], *self.log[-20:]]
+        log = self.crossings()
         lines = [crossing.render() for crossing in log]
         if len(log) < len(self.log):
             lines.insert(40, f"… {len(self.log) - 60} more …")

@@ -125,7 +125,22 @@ def test_nothing_that_judges_imports_the_reference() -> None:
         for path in sources("conformance")
         if not path.name.startswith("reference")
         for module, line in imports(path)
-        if module.split(".")[0] == "plugsvc" or module.startswith("conformance.reference") or module == "msgspec"
+        if module.split(".")[0] == "plugsvc" or module.startswith("conformance.reference")
+    ]
+    assert found == []
+
+
+JUDGES = ("oracle", "drive", "cases", "fuzz")
+
+
+def test_what_reads_the_wire_shares_no_decoder_with_the_reference() -> None:
+    """Files of the suite's own (reports, lists, settings) may be read with msgspec, messages of a testee not."""
+    found = [
+        f"{path.relative_to(ROOT)}:{line} imports {module}"
+        for part in JUDGES
+        for path in sources(f"conformance/{part}")
+        for module, line in imports(path)
+        if module.split(".")[0] == "msgspec"
     ]
     assert found == []
 

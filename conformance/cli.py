@@ -43,6 +43,7 @@ from conformance.report.live import Live, show_end
 from conformance.report.nothing_run import nothing_run_lines
 from conformance.requirements import SIDE_NAMES, Requirement, Side, all_requirements
 from conformance.results import Row, report
+from conformance.schemas.command import schema
 from conformance.settings import REFUSED, Settings
 from conformance.starters.command import init
 from conformance.temporary_files import keep_temporary_files_together
@@ -331,7 +332,7 @@ def _verify_tags(marked: list[Mutant], workers: int | None, timeout: float, seed
     return ExitCode.NONCONFORMING if wrong else ExitCode.CONFORMS
 
 
-for command in (init, report_command, diff, badge):
+for command in (init, report_command, diff, badge, schema):
     main.add_command(command)
 
 if __name__ == "__main__":

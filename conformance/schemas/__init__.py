@@ -1,0 +1,1 @@
+"""JSON Schemas of what the suite, testees, hosts and plugins write."""

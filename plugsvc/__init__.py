@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .imports import importing
+
 if TYPE_CHECKING:
     from .client import *  # noqa: F403
     from .client.many import *  # noqa: F403
@@ -28,7 +30,8 @@ _PARTS = ("errors", "client", "client.many", "marshal", "openers", "host")
 
 
 def _public_names() -> list[str]:
-    return [name for part in _PARTS for name in import_module(f".{part}", __name__).__all__]
+    with importing():
+        return [name for part in _PARTS for name in import_module(f".{part}", __name__).__all__]
 
 
 if not TYPE_CHECKING:  # type checkers would take any name for one of this module
@@ -38,7 +41,8 @@ if not TYPE_CHECKING:  # type checkers would take any name for one of this modul
             return sorted([*_public_names(), "__version__"])
         if not name.startswith("_"):
             for part in _PARTS:
-                module = import_module(f".{part}", __name__)
+                with importing():
+                    module = import_module(f".{part}", __name__)
                 if name in module.__all__:
                     value: object = getattr(module, name)
                     globals()[name] = value

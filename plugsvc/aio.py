@@ -23,6 +23,7 @@ from .client.coroutines import connected, request
 from .client.many import BatchRequest, BoundCall, check_bound
 from .client.stubs import call_untyped, make_stub
 from .errors import ServiceError
+from .imports import importing
 from .wire import GET_MANIFEST, HAS_NAMESPACE, LIST_SERVICES
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ async def _by_itself(call: BoundCall[R]) -> R | ServiceError:
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .host import coroutines
+    with importing():
+        from .host import coroutines
 
     value: object = getattr(coroutines, name)
     globals()[name] = value

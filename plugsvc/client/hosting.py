@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import MisuseError, OpenError
+from ..imports import importing
 from ..openers import HOST_FLAG, check_count
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def add_host_flags(parser: argparse.ArgumentParser) -> None:
 
     What it parses decides whether the program is hosted. More than two URLs are an error of the command line.
     """
-    import argparse
+    with importing():
+        import argparse
 
     class Host(argparse.Action):
         def __call__(
@@ -91,7 +93,8 @@ def host_option(command: F) -> F:
     installed.
     """
     try:
-        import click
+        with importing():
+            import click
     except ImportError:
         raise MisuseError("host_option needs the package click, which is not installed")
 

@@ -8,6 +8,7 @@ from types import FunctionType, MethodType
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from ..errors import CallTimeout, MisuseError, ServiceError, SignatureError
+from ..imports import importing
 from ..marshal import Signature
 from .binding import Binding, Timeout, binding_of, check_name, raise_remote
 from .session import Session
@@ -51,7 +52,8 @@ def make_stub(
 
 
 def _check_fallback(fallback: object, name: str, is_async: bool) -> None:
-    from inspect import iscoroutinefunction
+    with importing():
+        from inspect import iscoroutinefunction
 
     if not callable(fallback):
         raise SignatureError(f"{name}: expected a function as fallback, got {fallback!r}")
@@ -81,7 +83,8 @@ def with_call_timeout(stub: Callable[P, R], timeout: float | None) -> Callable[P
 
 def _bind(binding: Binding) -> Callable[..., Any]:
     if binding.is_async:
-        from .coroutines import make_coroutine_function
+        with importing():
+            from .coroutines import make_coroutine_function
 
         return _named(make_coroutine_function(binding), binding)
     session, signature, fallback, timeout = binding.session, binding.signature, binding.fallback, binding.timeout
@@ -216,7 +219,8 @@ def make_namespace(
     check_name("namespace", namespace)
     if not isinstance(protocol, type):
         raise SignatureError(f"expected a class with a method for each service, got {protocol!r}")
-    from inspect import get_annotations  # slow to import, and seldom needed
+    with importing():
+        from inspect import get_annotations  # slow to import, and seldom needed
 
     made = _Namespace(protocol, namespace)
     members: dict[str, object] = {}

@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import SignatureError
+from ..imports import importing
 
 if TYPE_CHECKING:
     import inspect
@@ -90,7 +91,8 @@ def _plain(function: Callable[..., Any]) -> list[Parameter] | None:
 
 def _inspected_slowly(function: Callable[..., Any], name: str) -> tuple[list[Parameter], bool]:
     """Return the parameters of any function, and whether it is an `async def`. Raises `SignatureError`."""
-    import inspect
+    with importing():
+        import inspect
 
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise SignatureError(f"{name}: a generator cannot be a service: it has no result")
@@ -138,7 +140,8 @@ def _hints(function: Any, name: str, localns: Mapping[str, Any] | None) -> dict[
 
 
 def _is_routine(function: Any) -> bool:
-    import inspect
+    with importing():
+        import inspect
 
     return inspect.isroutine(function)
 

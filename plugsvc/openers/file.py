@@ -19,6 +19,7 @@ import stat
 import time
 
 from ..errors import OpenError
+from ..imports import importing
 from .descriptors import FIRST, open_path
 from .stream import FdStream
 from .url import URL
@@ -118,7 +119,8 @@ def _path(url: URL) -> str:
 
 def _take(fd: int, mode: str, error: OSError) -> FdStream:
     """Use an inherited descriptor that cannot be opened anew, if it is one."""
-    from .fd import CLOSED, take_descriptor
+    with importing():
+        from .fd import CLOSED, take_descriptor
 
     try:
         os.fstat(fd)

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Protocol
 
 from ..errors import OpenError, RegistrationError
+from ..imports import importing
 from .descriptors import duplicate
 from .file import open_file
 from .stream import Duplex, FdStream, Stream
@@ -43,7 +44,8 @@ def _lazily(module: str, function: str) -> FileOpener:
     """Return the opener of a module here, which is imported when it is needed: most plugins need only `file`."""
 
     def opener(url: URL, mode: str, deadline: float) -> Stream | Duplex | HasFileno | int:
-        found: FileOpener = getattr(import_module(f".{module}", __package__), function)
+        with importing():
+            found: FileOpener = getattr(import_module(f".{module}", __package__), function)
         return found(url, mode, deadline)
 
     return opener

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import stat
@@ -159,8 +160,6 @@ class FdStream:
         if not self._is_pipe or not self._capacity < size < 1 << 31:
             return
         self._capacity = size
-        import fcntl
-
         set_size = getattr(fcntl, "F_SETPIPE_SZ", None)
         if set_size is None:
             return

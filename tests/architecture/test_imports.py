@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 LAYERS: list[set[str]] = [
-    {"errors"},
+    {"errors", "imports"},
     {"jsontext"},
     {"wire", "marshal", "openers"},
     {"client", "host"},

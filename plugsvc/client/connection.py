@@ -30,12 +30,12 @@ from ..wire import MAX_DEPTH, MAX_MESSAGE, Reply, request_prefix
 from .core import LARGE_READ_SIZE, READ_SIZE, Batch, Call, Core, Request
 from .descriptors import MAX_SLEEP, Descriptors
 from .leader_followers import LeaderFollowers, Member
+from .process import FOREIGN
 
 __all__ = ["Connection", "LoopDriver"]
 
 REENTRY = "a signal handler or finalizer cannot call a service in the middle of its thread's own call"
 IN_A_CALL = "a coroutine cannot be run in the middle of its thread's own call"
-FORKED = "this process was forked, the connection belongs to its parent"
 
 
 class LoopDriver(Member, Protocol):
@@ -264,14 +264,14 @@ class Connection:
             if call.lock is None or self._follow(call, deadline):
                 self._lead(call, deadline)
         finally:
-            if call.left:
-                self._active.discard(me)
-            else:
-                try:
+            try:
+                if call.left:
+                    self._active.discard(me)
+                else:
                     self._leave(call, (call,), me)
-                finally:
-                    if me in self._active:  # leaving itself was interrupted
-                        self._leave(call, (call,), me)
+            finally:
+                if me in self._active:  # that was interrupted
+                    self._leave(call, (call,), me)
 
     def _follow(self, call: BlockingCall | BlockingBatch, deadline: float | None) -> bool:
         """Sleep until the call is completed, or time is up; return whether the call is the reader now."""
@@ -536,7 +536,7 @@ class Connection:
         """In a forked child, leave the connection to the parent: close the copies, and take no lock of the parent's."""
         self._lock = threading.Lock()
         self._active = set()
-        self._core.end(FORKED)
+        self._core.end(FOREIGN)
         self._roles.abandon()
         self.loops = {}
         self.descriptors.close()

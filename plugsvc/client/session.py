@@ -1,4 +1,4 @@
-"""One program's relation to its host: not hosted, not yet connected, connected, or cut off."""
+"""The session of a program with its host: it connects when that is needed, once for all threads."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import weakref
 from collections.abc import Sequence
 from threading import get_ident
 
-from ..errors import CallTimeout, MisuseError, NotHosted, OpenError, ServiceError
+from ..errors import CallTimeout, ConnectionLost, MisuseError, NotHosted, OpenError, ServiceError
 from ..openers import OPEN_TIMEOUT, Duplex, open_stream
 from .connection import Connection
 from .hosting import host_urls
+from .process import FOREIGN, is_foreign
 
 __all__ = ["Session", "check_timeout"]
 
@@ -25,11 +26,39 @@ def check_timeout(timeout: float | None) -> None:
         raise MisuseError(f"a timeout is a positive number of seconds, or None, got {timeout!r}")
 
 
+class Attempt:
+    """One thread's attempt to connect, which the others wait for.
+
+    `thread`: its ident. `failure`: why it failed, if a URL could not be opened.
+    """
+
+    def __init__(self, thread: int) -> None:
+        self.thread = thread
+        self.failure: OpenError | None = None
+        self._over = threading.Event()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has succeeded, failed, or been given up."""
+        return self._over.is_set()
+
+    def wait(self, deadline: float) -> bool:
+        """Wait until it is over; return False when time is up."""
+        return self._over.wait(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX))
+
+    def finish(self) -> None:
+        """Let the others go on. May be done again, where an exception has cut it short."""
+        self._over.set()
+
+
 class Session:
     """Connects when it is needed, once for all threads.
 
     An attempt that fails is forgotten: the next call tries again. A connection that was lost or closed is
     kept, so that every later call fails with its reason, until `init` makes a new one.
+
+    The URLs of the command line belong to the process that the host started. Every other process (a fork, a process
+    of `multiprocessing`) gets a `ConnectionLost` that says so, and never opens them.
 
     `connection`: None before the first connection. `default_timeout`: seconds, for calls that say nothing
     else.
@@ -38,10 +67,12 @@ class Session:
     def __init__(self) -> None:
         self.connection: Connection | None = None
         self.default_timeout: float | None = None
+        self.attempt: Attempt | None = None
+        """The attempt to connect that goes on, or the last one."""
+        # Guards what is above. Held in `with` statements only, which no exception of a signal handler leaves locked.
         self._lock = threading.Lock()
-        self._busy: int | None = None  # the thread that is connecting
-        self._attempts = 0
-        self._failure: OpenError | None = None
+        # Threads in the middle of `_connect`. Each adds and removes only itself; a set does that in one step.
+        self._active: set[int] = set()
         _sessions.add(self)
 
     def hosted(self) -> bool:
@@ -53,8 +84,10 @@ class Session:
 
         Raises:
             NotHosted: no host started this process.
+            ConnectionLost: the connection belongs to another process; see above.
             OpenError: a URL cannot be opened; says which and why.
             CallTimeout: another thread is connecting and does not get done in time.
+            ServiceError: called by a signal handler or finalizer while this thread is connecting.
         """
         connection = self.connection
         if connection is not None:
@@ -95,45 +128,74 @@ class Session:
             timeout = OPEN_TIMEOUT
         deadline = time.monotonic() + timeout
         me = get_ident()
-        if self._busy == me:
+        if me in self._active:
             raise ServiceError("a signal handler or finalizer cannot use services while its thread is connecting")
-        attempts = self._attempts
+        mine = Attempt(me)
         try:
-            if not self._lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
-                raise CallTimeout(f"another thread is still connecting to the host after {timeout:g} s")
-            self._busy = me
-            connection = self.connection
-            if connection is not None:
-                if urls is None and connection.closed is None:
-                    return connection
-                if connection.closed is None:
-                    if list(connection.urls) == urls:
-                        return connection
-                    raise MisuseError(f"already connected to {' '.join(connection.urls)}; close that first")
-            elif urls is None and attempts != self._attempts and self._failure is not None:
-                # We have waited for an attempt that failed just now: no need for each thread to find out in
-                # turn.
-                raise OpenError(str(self._failure), self._failure.url)
-            wanted = host_urls() if urls is None else urls
-            if not wanted and urls is None:
-                raise NotHosted("no host started this process (there is no --host on its command line)")
-            self._attempts += 1
-            self._failure = None
-            try:
-                duplex = open_stream(wanted, max(0.0, deadline - time.monotonic()))
-            except OpenError as error:
-                self._failure = error
-                raise
-            self.connection = connection = Connection(duplex)
+            self._active.add(me)
+            connection = self._begin(urls, mine, deadline, timeout)
+            if connection is None:
+                connection = self._open(urls, mine, deadline)
             return connection
         finally:
-            if self._busy == me:
-                self._busy = None
-                self._lock.release()
+            # An exception of a signal handler may come in here as well, so all of it is done once more.
+            try:
+                mine.finish()
+                self._active.discard(me)
+            finally:
+                self._active.discard(me)
+                mine.finish()
 
-    def _after_fork(self) -> None:
+    def _begin(self, urls: list[str] | None, mine: Attempt, deadline: float, timeout: float) -> Connection | None:
+        """Return the connection if there is one, None once `mine` is the attempt that goes on."""
+        waited = False
+        while True:
+            with self._lock:
+                connection = self.connection
+                if connection is not None:
+                    found = self._usable(connection, urls)
+                    if found is not None:
+                        return found
+                other = self.attempt
+                if other is None or other.is_over:
+                    if waited and other is not None and urls is None and other.failure is not None:
+                        # It failed just now: no need for each thread to find out in turn.
+                        raise OpenError(str(other.failure), other.failure.url)
+                    self.attempt = mine
+                    return None
+            waited = True
+            if not other.wait(deadline):
+                raise CallTimeout(f"another thread is still connecting to the host after {timeout:g} s")
+
+    @staticmethod
+    def _usable(connection: Connection, urls: list[str] | None) -> Connection | None:
+        """Return the connection where it is what is wanted, None where it has to be replaced. Raises `MisuseError`."""
+        if connection.closed is not None:
+            return None
+        if urls is None or list(connection.urls) == urls:
+            return connection
+        raise MisuseError(f"already connected to {' '.join(connection.urls)}; close that first")
+
+    def _open(self, urls: list[str] | None, mine: Attempt, deadline: float) -> Connection:
+        of_host = host_urls()
+        wanted = of_host if urls is None else urls
+        if not wanted and urls is None:
+            raise NotHosted("no host started this process (there is no --host on its command line)")
+        if not set(wanted).isdisjoint(of_host) and is_foreign():
+            raise ConnectionLost(FOREIGN)
+        try:
+            duplex = open_stream(wanted, max(0.0, deadline - time.monotonic()))
+        except OpenError as error:
+            mine.failure = error
+            raise
+        self.connection = connection = Connection(duplex)
+        return connection
+
+    def after_fork(self) -> None:
+        """In a forked child: no other thread is left to release the lock, or to finish an attempt."""
         self._lock = threading.Lock()
-        self._busy = None
+        self._active = set()
+        self.attempt = None
 
 
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()
@@ -141,7 +203,7 @@ _sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for session in list(_sessions):
-        session._after_fork()
+        session.after_fork()
 
 
 os.register_at_fork(after_in_child=_after_fork)

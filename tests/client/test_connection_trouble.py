@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from plugsvc.client.process import FOREIGN
 from plugsvc.errors import CallTimeout, ConnectionLost, ServiceError
 from plugsvc.openers.looking import TRIES
 
@@ -100,7 +101,7 @@ def test_a_forked_child_leaves_the_connection_alone(host: PipeHost) -> None:
         os._exit(0)
     os.close(write)
     assert select.select([read], [], [], DEADLINE)[0]
-    assert os.read(read, 1000) == b"this process was forked, the connection belongs to its parent"
+    assert os.read(read, 1000) == FOREIGN.encode()
     os.close(read)
     assert os.waitpid(child, 0)[1] == 0
     assert call(connection, 2) == [2]

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .errors import PlugsvcError
+from .imports import importing
 
 if TYPE_CHECKING:
     from .host.registry import Registry
@@ -140,7 +143,8 @@ class HostHandler(logging.Handler):
     How much is sent, and how often, the host says; `level` says that instead. What is still there when the
     handler is flushed or closed, or the program ends, is sent then. When the host is gone, or does not keep
     up (more than `max_buffered` records wait), records are dropped, and `dropped` says how many. Where the
-    host has no log service or the process has no host, all of them are.
+    host has no log service or the process has no host, all of them are. So are those of a forked child, which has no
+    connection to the host; what was logged before the fork is sent by the parent, once.
     """
 
     def __init__(self, level: int | None = None, *, max_buffered: int = MAX_BUFFERED) -> None:
@@ -157,6 +161,7 @@ class HostHandler(logging.Handler):
         self._thread: threading.Thread | None = None
         self._configured = False
         self._closed = False
+        _handlers.add(self)
         # The program's last records are sent while its threads and connection still work.
         atexit.register(self.close)
 
@@ -197,6 +202,15 @@ class HostHandler(logging.Handler):
         atexit.unregister(self.close)
         super().close()
 
+    def after_fork(self) -> None:
+        """In a forked child: leave what waits to the parent, and drop all that comes."""
+        self._changed = threading.Condition(threading.Lock())
+        self._sending = threading.Lock()
+        self._buffer = []
+        self._thread = None
+        self._closed = True
+        self.dropped = 0
+
     def _run(self) -> None:
         while True:
             with self._changed:
@@ -210,7 +224,8 @@ class HostHandler(logging.Handler):
             self.flush()
 
     def _send(self, batch: list[dict[str, Any]]) -> None:
-        from .client import api
+        with importing():
+            from .client import api
 
         try:
             if not self._configured:
@@ -251,6 +266,16 @@ class HostHandler(logging.Handler):
         }
 
 
+_handlers: weakref.WeakSet[HostHandler] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for handler in list(_handlers):
+        handler.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
 _FORMATTER = logging.Formatter()
 _STANDARD = {*logging.makeLogRecord({}).__dict__, "message", "asctime"}
 
@@ -278,7 +303,8 @@ def log_to_host(logger: logging.Logger | None = None, level: int | None = None) 
     are sent, and the logger's own level is lowered to it; by default the host says how much it wants, and the
     logger has to let it through.
     """
-    from .client import api
+    with importing():
+        from .client import api
 
     target = logger if logger is not None else logging.getLogger()
     handler: logging.Handler

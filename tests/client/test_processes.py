@@ -100,7 +100,7 @@ def children(tmp_path: Path, bind: str, *hows: str) -> tuple[dict[str, str], lis
         told[how] = text
 
     plugin = Plugin(str(path), Manifest(1, "plugin", commands=(Command(("run",)),)))
-    execute(plugin, hows, registry.bind(bind))
+    execute(plugin, hows, bind=registry.bind(bind))
     return told, echoed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import linecache
 import sys
 from collections.abc import Callable
@@ -48,6 +49,7 @@ def strike(action: Callable[[], object], number: int) -> bool:
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # else the finalizer of another connection may be struck
     sys.settrace(trace)
     try:
         action()
@@ -55,6 +57,7 @@ def strike(action: Callable[[], object], number: int) -> bool:
         pass
     finally:
         sys.settrace(before)
+        gc.enable()
     return left <= 0
 
 

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
 
 from conformance import __version__
 from conformance.case import Case, catalogue, matches
 from conformance.drive.capabilities import TesteeError
+from conformance.drive.contain import contained
 from conformance.drive.transports import TRANSPORTS
 from conformance.fuzz.engine import CAMPAIGN
+from conformance.guard import INTERRUPTED, GuardedConsole, run_guarded
 from conformance.mutants import (
     SEED,
     Mutant,
@@ -46,10 +47,9 @@ from conformance.results import Row, report
 from conformance.schemas.command import schema
 from conformance.settings import REFUSED, Settings
 from conformance.starters.command import init
-from conformance.temporary_files import keep_temporary_files_together
+from conformance.temporary_files import TemporaryFolderError, keep_temporary_files_together
 
 F = TypeVar("F", bound=Callable[..., Any])
-INTERRUPTED = 130
 PARALLEL_FROM = 40
 """Below so many cases, starting workers costs more than it saves."""
 
@@ -75,7 +75,11 @@ def main(context: click.Context) -> None:
     Exit status: 0 conforms; 1 a MUST failed or a known failure passed; 2 usage; 3 a testee could not be run or the
     harness failed; 4 nothing was run; 130 interrupted.
     """
-    context.with_resource(keep_temporary_files_together())
+    try:
+        context.with_resource(keep_temporary_files_together())
+    except TemporaryFolderError as error:
+        sys.exit(_fail(str(error), ExitCode.CANNOT_RUN))
+    context.with_resource(contained())
     for number in (signal.SIGTERM, signal.SIGHUP):
         # As Ctrl-C: what was started is ended, and what was found is shown. One that is ignored stays so (nohup).
         if signal.getsignal(number) is signal.SIG_DFL:
@@ -157,7 +161,7 @@ def _run(
     total = plan.rows()
     if total == 0:
         return _fail("nothing to run: the selection leaves no case for these testees", ExitCode.NOTHING_RUN)
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = GuardedConsole(width=None if sys.stdout.isatty() else 160)
     for testee in plan.testees:
         console.print(f"testee {testee.name}: {testee.command}", markup=False, highlight=False, soft_wrap=True)
     click.echo(f"seed: {plan.settings.seed}")
@@ -336,4 +340,4 @@ for command in (init, report_command, diff, badge, schema):
     main.add_command(command)
 
 if __name__ == "__main__":
-    main()
+    run_guarded(lambda: main)

@@ -23,7 +23,7 @@ from conformance.report.failure import failure_lines
 from conformance.results import Row
 from conformance.run import RUN, SESSIONS, Run
 from conformance.settings import REFUSED, SelectedRow
-from conformance.temporary_files import keep_temporary_files_together
+from conformance.temporary_files import TemporaryFolderError, keep_temporary_files_together
 
 _START = pytest.StashKey[float]()
 
@@ -33,8 +33,11 @@ def pytest_configure(config: pytest.Config) -> None:
     worker = hasattr(config, "workerinput")
     if not worker and not config.getoption("conformance_plan"):  # else it was done where this process was started
         files = ExitStack()
-        files.enter_context(keep_temporary_files_together())
         config.add_cleanup(files.close)
+        try:
+            files.enter_context(keep_temporary_files_together())
+        except TemporaryFolderError as error:
+            pytest.exit(f"conformance: {error}", returncode=ExitCode.CANNOT_RUN)
     json_file = None if worker else config.getoption("conformance_json")
     events = None if worker else config.getoption("conformance_events")
     try:
@@ -174,8 +177,8 @@ class _Reports:
             self._run.rows.died(report.nodeid)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Tell an end that something in the run asked for from Ctrl-C."""
-        self._run.stopped = isinstance(excinfo.value, pytest.Session.Interrupted)
+        """Tell an end that something in the run asked for from Ctrl-C: pytest and xdist have subclasses for it."""
+        self._run.stopped = isinstance(excinfo.value, KeyboardInterrupt) and excinfo.type is not KeyboardInterrupt
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

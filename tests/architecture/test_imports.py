@@ -30,7 +30,7 @@ FIRST_IMPORTS_OF_THE_SUITE: list[set[str]] = [
     {"settings", "results"},
     {"report"},
     {"plan"},
-    {"fork", "temporary_files", "pytest_options"},
+    {"fork", "temporary_files", "pytest_options", "guard"},
     {"verdict", "sessions"},
     {"judge", "rows", "pytest_process"},
     {"run"},
@@ -39,6 +39,7 @@ FIRST_IMPORTS_OF_THE_SUITE: list[set[str]] = [
     {"mutants", "pytest_cases"},
     {"mutation_report"},
     {"cli"},
+    {"command"},
 ]
 """Parts of the suite, in the same way; the cases stand beside: they use what a case may use, see below."""
 

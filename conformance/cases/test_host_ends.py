@@ -9,8 +9,8 @@ from conformance.case import case
 from conformance.drive.host import HostSession
 from conformance.outcomes import Failure
 
-STATUSES = {str(status): (status,) for status in (1, 7, 113, 255)}
-SIGNALS = {name: (name,) for name in ("SIGKILL", "SIGSEGV", "SIGTERM")}
+STATUSES = {str(status): (status,) for status in (1, 7, 113, 130, 255)}
+SIGNALS = {name: (name,) for name in ("SIGKILL", "SIGSEGV", "SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE", "SIGABRT")}
 
 
 def _nothing(host: HostSession) -> None:
@@ -160,6 +160,28 @@ TRUNCATED = {
     "in the arguments": b'{"sequence":9,"type":"call","namespace":"conformance","name":"echo","args":[1,[',
     "before the last brace": b'{"sequence":9,"type":"hasNamespace","namespace":"conformance"',
 }
+
+
+@case("END-15", each={"0": (0,), "113": (113,)})
+def test_child_holds_standard_error(host: HostSession, each: tuple[int]) -> None:
+    """The plugin exits, and a child that it leaves holds its standard streams: the host ends with the plugin."""
+    (status,) = each
+    host.assert_alive()
+    host.tell(leave=True)
+    host.answer()
+    host.disconnect(status)
+    why = f"the plugin exited {status}, and a child of it holds its standard streams"
+    host.ended(why=why, success=status == 0, says=None if status == 0 else rf"\b{status}\b")
+
+
+@case("END-15", each={"0": (0,), "113": (113,)})
+def test_child_holds_the_connection(host: HostSession, each: tuple[int]) -> None:
+    """The plugin exits, and somebody who has its connection holds it: the host ends with the plugin."""
+    (status,) = each
+    host.assert_alive()
+    host.tell(exit=status)  # the suite still has the descriptors
+    why = f"the plugin exited {status}, and a child of it holds the connection"
+    host.ended(why=why, success=status == 0, says=None if status == 0 else rf"\b{status}\b")
 
 
 @case("END-10", each=TRUNCATED)

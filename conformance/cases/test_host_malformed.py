@@ -154,3 +154,54 @@ def test_answers_of_running_calls(host: HostSession) -> None:
     for sequence, milliseconds in zip(sequences, (150, 250), strict=True):
         host.results(sequence, milliseconds)
     host.broken_off("a malformed request beside running calls")
+
+
+UNBALANCED = {
+    "a bare word": _written(b"[nope")[: -len(b"}\n")],
+    "a bracket of the wrong kind": _written(b'[{"a":1]')[: -len(b"}\n")],
+    "a comma missing": _written(b'["a" "b"')[: -len(b"}\n")],
+    "a key without quotes": _written(b"[{a")[: -len(b"}\n")],
+    "a number with a leading zero": _written(b"[01")[: -len(b"}\n")],
+    "a control character in a string": _written(b'["a\n')[: -len(b"}\n")],
+    "an unknown escape": _written(b'["a\\x')[: -len(b"}\n")],
+}
+
+
+@case("MAL-06", each=UNBALANCED)
+def test_unbalanced(host: HostSession, each: bytes) -> None:
+    """Bytes that no legal request begins with end the connection, although brackets or quotes are open behind them."""
+    host.assert_alive()
+    host.send(each)
+    host.broken_off(f"the end {each[-12:]!r} of what no legal request begins with")
+
+
+UNUSED = {
+    "a name of hasNamespace": _request(type="hasNamespace", name=5),
+    "a name of getManifest": _request(type="getManifest", name={}),
+    "a name of listServices": _request(type="listServices", name=True),
+    "a name in an undefined namespace": _request(namespace="missing", name=5),
+    "a name of an unknown type": _request(type="bogus", name=["echo"]),
+    "a namespace of an unknown type": _request(type="bogus", namespace=5),
+}
+
+
+@case("MAL-03", each=UNUSED)
+def test_unused_field(host: HostSession, each: bytes) -> None:
+    """A field of a wrong type ends the connection also where the operation does not use it."""
+    host.assert_alive()
+    host.send(each)
+    host.broken_off("a request with a field of a wrong type that it does not use")
+
+
+@case("MAL-03")
+def test_replies_unread(host: HostSession) -> None:
+    """Nobody reads the megabytes of replies when a malformed request comes: the host reports it, and does not hang."""
+    host.assert_alive()
+    host.wire.hold(True)
+    for _ in range(16):
+        host.call("blob", 1 << 20)
+    host.being_written()
+    host.send(b"garbage\n", wait=False)
+    host.stays(lambda: True, 0.1)
+    host.disconnect(0)
+    host.ended(why="a malformed request behind calls whose replies nobody reads", success=False)

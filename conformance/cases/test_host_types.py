@@ -7,10 +7,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from conformance.case import case
+from conformance.cases.boundaries import ROUNDED_TWICE, many_keys
 from conformance.drive.host import HostSession
 from conformance.drive.problems import Problems
 from conformance.oracle import strict
-from conformance.oracle.values import INTEGER_RANGES, Type, is_negative_zero, same_written, type_name
+from conformance.oracle.values import (
+    INTEGER_RANGES,
+    Type,
+    is_negative_zero,
+    nearest_float32,
+    rounding,
+    same_written,
+    type_name,
+)
 from conformance.outcomes import Failure, Unsupported
 
 TEXTS = [
@@ -57,7 +66,11 @@ BASE64 = [
     "wMHCw8TFxsfIycrLzM3Oz9DR0tPU1dbX2Nna29zd3t/g4eLj5OXm5+jp6uvs7e7v8PHy8/T19vf4+fr7/P3+/w==",
     "eHh4" * 30_000,
 ]  # fmt: skip
-NOT_BASE64 = ["!!!!", "Y", "YQ", "YQ=", "YWI", "-_8=", "YQ==!", "é===", "=", "====", "YWJj\0", "{}"]
+NOT_BASE64 = [
+    "!!!!", "Y", "YQ", "YQ=", "YWI", "-_8=", "YQ==!", "é===", "=", "====", "YWJj\0", "{}",
+    "YWJj\n", "\nYWJj", "YWJj\nZGVm", "YW\r\nJj", "YW Jj", " YWJj", "YWJj\t", "YWJjZA=\n=",
+    "eHh4" * 19 + "\r\n" + "eHh4" * 5,
+]  # fmt: skip
 
 
 def _echoed(host: HostSession, of: Type, values: Iterable[Any]) -> None:
@@ -98,6 +111,22 @@ def test_integers(host: HostSession) -> None:
         if host.role.takes(name):
             values = {low, low + 1, high, high - 1, 0, 1, -1, 100, high // 2, high // 3, low // 3} | places
             _echoed(host, name, sorted(value for value in values if low <= value <= high))
+
+
+SUMS = [
+    (2**53, 0), (2**53, 1), (2**53 - 1, 2), (-(2**53), -1), (2**62, 2**62 - 1), (-(2**62), -(2**62)), (2**63 - 1, 0),
+    (2**63 - 1, -(2**63)), (10**18, 1), (123_456_789_012_345_678, 1), (2**31, 2**31), (2**24, 1), (0, 0), (-1, 1),
+]  # fmt: skip
+
+
+@case("TYP-02")
+def test_sums(host: HostSession) -> None:
+    """Sums where floating point loses digits are exact, and written as integers."""
+    problems = Problems()
+    for one, other in SUMS:
+        with problems.of(f"{one} + {other}"):
+            host.results(host.call("add", one, other), one + other, types=["int64"])
+    problems.check()
 
 
 @case("TYP-03", types=("int64",))
@@ -148,6 +177,20 @@ def test_ways_to_write_a_float(host: HostSession) -> None:
 def test_singles(host: HostSession) -> None:
     """Floats come back as the nearest single-precision number."""
     _echoed(host, "float32", SINGLES)
+
+
+@case("TYP-04", types=("float32",))
+def test_singles_rounded_once(host: HostSession) -> None:
+    """A float32 is the one nearest to what is written, not to the float64 that is nearest to it."""
+    problems = Problems()
+    for written in ROUNDED_TWICE:
+        with problems.of(written):
+            reply = host.reply(host.call_raw("echo_float32", f"[{written}]".encode()))
+            (result,) = reply.get("reply") or [None]
+            problem = rounding(written, result)
+            if problem:
+                raise Failure("another float32 than the nearest", expected=repr(nearest_float32(written)), seen=problem)
+    problems.check()
 
 
 @case("TYP-05", types=("float64",))
@@ -283,6 +326,7 @@ RAW = [
     "12345678901234567890123456789", "0.1234567890123456789012345678901234567890", "1e400",
     '""', '"text \\u00e4 ä"', "[]", "{}", "[ 1 ,2.0, [ ] ]",
     '{"b":1,"a":2,"c":{"z":1.0,"y":[1e1]}}', '{"10":1,"9":2,"1":3}', '[{"sequence":1},{"error":"x"}]',
+    *map(many_keys, (8, 9, 16, 17, 32, 33, 64, 65, 257, 1_000)),
 ]  # fmt: skip
 
 

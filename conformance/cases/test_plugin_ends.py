@@ -78,6 +78,23 @@ def test_answered_then_end(plugin: PluginSession) -> None:
     plugin.failed(tickets[1], why="end of file while the call was pending")
 
 
+@case("END-01", features=("concurrent",), needs=("halves",))
+def test_blocked_in_a_write(plugin: PluginSession) -> None:
+    """A host closes its writing end and reads no more: a call that is being written fails, and one that is pending."""
+    plugin.assert_alive()
+    pending = [plugin.call(name="pending", background=True)]
+    pending += [plugin.start(op, namespace="n", background=True) for op in OPS]
+    plugin.requests(pending)
+    plugin.wire.hold(True)
+    blocked = plugin.call("x" * 3_000_000, name="blocked", background=True)
+    plugin.being_written(blocked)
+    behind = plugin.call(name="behind", background=True)
+    plugin.wire.close(read=False)
+    for ticket in (*pending, blocked, behind):
+        plugin.failed(ticket, why="end of file while a call was being written that nobody reads")
+    is_over(plugin, "end of file")
+
+
 @case("END-02")
 def test_before_first_call(plugin: PluginSession) -> None:
     """When the host ends the connection before the first call, all calls fail."""

@@ -227,3 +227,66 @@ def test_good_error_before_bad(plugin: PluginSession) -> None:
     text = plugin.failed(ticket, why="a reply with an error")
     if text != "its own":
         raise Failure("the error of a complete reply is lost", expected="its own", seen=text)
+
+
+UNBALANCED: dict[str, bytes] = {
+    "bare-word": b'{"sequence":%d,"reply":[nope',
+    "wrong-closing-bracket": b'{"sequence":%d,"reply":[{"a":1]',
+    "missing-comma": b'{"sequence":%d,"reply":["no" "no"',
+    "key-without-quotes": b'{"sequence":%d,"reply":[{a',
+    "leading-zero": b'{"sequence":%d,"reply":[01',
+    "control-character": b'{"sequence":%d,"reply":["no\n',
+    "unknown-escape": b'{"sequence":%d,"reply":["no\\x',
+}
+
+
+@case("MAL-06", each=UNBALANCED)
+def test_unbalanced(plugin: PluginSession, each: bytes) -> None:
+    """Bytes that no legal reply begins with make the calls fail, although brackets or quotes are open behind them."""
+    plugin.assert_alive()
+    ticket = plugin.call()
+    data = fill(each, plugin.request(ticket)["sequence"])
+    plugin.send(data)
+    plugin.failed(ticket, why=f"the beginning {data!r}, which no legal reply has,")
+    is_over(plugin, f"the beginning {data!r}")
+
+
+UNUSED: dict[str, tuple[str, bytes]] = {
+    "ok-of-a-call": ("call", b'{"sequence":%d,"reply":["no"],"ok":"true"}\n'),
+    "services-of-a-call": ("call", b'{"sequence":%d,"reply":["no"],"services":["a",1]}\n'),
+    "ok-beside-an-error": ("call", b'{"sequence":%d,"error":"no","ok":1}\n'),
+    "services-of-has-namespace": ("hasNamespace", b'{"sequence":%d,"ok":true,"services":{}}\n'),
+    "services-of-get-manifest": ("getManifest", b'{"sequence":%d,"reply":1,"services":"a"}\n'),
+    "ok-of-list-services": ("listServices", b'{"sequence":%d,"services":["a"],"ok":0}\n'),
+    "error-to-nobody": ("call", b'{"sequence":4503599627370495,"error":5}\n'),
+    "ok-to-nobody": ("call", b'{"sequence":4503599627370495,"ok":"true"}\n'),
+}
+
+
+@case("MAL-01", each=UNUSED)
+def test_unused_key(plugin: PluginSession, each: tuple[str, bytes]) -> None:
+    """A key of the wrong type is malformed also in a reply whose operation does not use it, or that nobody awaits."""
+    op, template = each
+    plugin.assert_alive()
+    ticket = plugin.call() if op == "call" else plugin.start(op, namespace="n")
+    data = template.replace(b"%d", b"%d" % plugin.request(ticket)["sequence"])
+    plugin.send(data)
+    text = plugin.failed(ticket, why=f"the malformed reply {data!r}")
+    if text == "no":
+        raise Failure("the error of a malformed reply was taken for true", expected="an error of the connection")
+    is_over(plugin, f"the malformed reply {data!r}")
+
+
+@case("MAL-01", features=("concurrent",))
+def test_blocked_in_a_write(plugin: PluginSession) -> None:
+    """A malformed reply of a host that reads no more ends a call that is being written, and one that is pending."""
+    plugin.assert_alive()
+    pending = plugin.call(name="pending", background=True)
+    plugin.requests([pending])
+    plugin.wire.hold(True)
+    blocked = plugin.call("x" * 3_000_000, name="blocked", background=True)
+    plugin.being_written(blocked)
+    plugin.send(b"{bad}\n")
+    plugin.failed(pending, why="a malformed reply while another call was being written")
+    plugin.failed(blocked, why="a malformed reply while the call was being written")
+    is_over(plugin, "a malformed reply")

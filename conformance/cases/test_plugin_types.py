@@ -6,12 +6,22 @@ import base64
 from typing import Any
 
 from conformance.case import case
+from conformance.cases.boundaries import ROUNDED_TWICE, many_keys
 from conformance.drive.control import Ticket, Written
 from conformance.drive.plugin import PluginSession
 from conformance.drive.problems import Problems
 from conformance.oracle import strict
 from conformance.oracle.strict import Lexeme
-from conformance.oracle.values import INTEGER_RANGES, Type, difference, same_written, to_float32, type_name
+from conformance.oracle.values import (
+    INTEGER_RANGES,
+    Type,
+    difference,
+    nearest_float32,
+    rounding,
+    same_written,
+    to_float32,
+    type_name,
+)
 from conformance.outcomes import Failure, Unsupported
 
 
@@ -224,6 +234,22 @@ def test_spellings_of_floats(plugin: PluginSession) -> None:
     problems.check()
 
 
+@case("TYP-04", types=("float32",))
+def test_singles_rounded_once(plugin: PluginSession) -> None:
+    """A result for a float32 is the one nearest to what is written, not to the float64 that is nearest to it."""
+    problems = Problems()
+    for written in ROUNDED_TWICE:
+        with problems.of(written):
+            ticket = plugin.call(results=("float32",))
+            sequence = plugin.request(ticket)["sequence"]
+            plugin.send(f'{{"sequence":{sequence},"reply":[{written}]}}\n'.encode())
+            result = plugin.outcome(ticket)
+            problem = rounding(written, result.value[0]) if result.kind == "ok" else f"{result.kind}: {result.value}"
+            if problem:
+                raise Failure("another float32 than the nearest", expected=repr(nearest_float32(written)), seen=problem)
+    problems.check()
+
+
 @case("TYP-04", types=("float64",))
 def test_beyond_floats(plugin: PluginSession) -> None:
     """A result too large for a float64 is an error, never an infinity."""
@@ -271,11 +297,18 @@ def test_bytes(plugin: PluginSession) -> None:
     all_of(plugin, {"bytes": tuple(base64.b64encode(data).decode() for data in BYTES)}, nested=True)
 
 
+NO_BASE64 = (
+    "a", "ab", "abc", "YWI", "a===", "====", "YWI=YWI=", "@@@@", "YW!I=", "-_8=", "é", "AA AA", "=YWI",
+    "YWJj\n", "\nYWJj", "YWJj\nZGVm", "YW\r\nJj", "YW Jj", " YWJj", "YWJj\t", "YWJjZA=\n=",
+    "eHh4" * 19 + "\r\n" + "eHh4" * 5,
+)  # fmt: skip
+
+
 @case("TYP-07", types=("bytes",))
 def test_no_base64(plugin: PluginSession) -> None:
     """A result for bytes that is no standard base64 with padding is an error of the call; the connection goes on."""
     problems = Problems()
-    for text in ("a", "ab", "abc", "YWI", "a===", "====", "YWI=YWI=", "@@@@", "YW!I=", "-_8=", "é", "AA AA", "=YWI"):
+    for text in NO_BASE64:
         with problems.of(repr(text)):
             refuse(plugin, "bytes", strict.dumps(text).decode())
     carry(plugin, "bytes", "YWI=")
@@ -434,6 +467,7 @@ RAW = (
     "12345678901234567890123", "0.1000000000000000055511151231257827", "1e400", '""', '"é😀\\n"', "[]", "{}",
     '{"b":1,"a":2,"10":3,"9":4}', '[{"z":{"y":[1.0,{"x":null}]}},[]]', '{"":"","sequence":1,"error":"a"}',
     ' [ 1 , { "a" : [ ] } ] ', '{"__proto__":1,"constructor":{"prototype":2}}',
+    *map(many_keys, (8, 9, 16, 17, 32, 33, 64, 65, 257, 1_000)),
 )  # fmt: skip
 
 

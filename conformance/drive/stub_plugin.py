@@ -90,8 +90,11 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def die(name: str) -> None:
-    """Die by a signal."""
-    os.kill(os.getpid(), getattr(signal, name))
+    """Die by a signal, also by one that Python handles or ignores."""
+    number = getattr(signal, name)
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
     time.sleep(60)  # the signal is on its way
 
 
@@ -275,6 +278,17 @@ def main() -> None:
         obey(json.loads(order), urls, sock)
 
 
+def leave_child(sock: socket.socket) -> None:
+    """Leave a child in a session of its own that has the standard streams, and nothing else, for a minute."""
+    if os.fork() == 0:
+        os.setsid()
+        for fd in inherited():
+            os.close(fd)
+        time.sleep(60)
+        os._exit(0)
+    sock.send(json.dumps({"left": True}).encode())
+
+
 def obey(order: dict[str, Any], urls: list[str], sock: socket.socket) -> None:
     """One order of the suite."""
     if "open" in order:
@@ -282,6 +296,8 @@ def obey(order: dict[str, Any], urls: list[str], sock: socket.socket) -> None:
     if "print" in order:
         write_all(order.get("to", 1), order["print"].encode() * order.get("times", 1))
         sock.send(json.dumps({"printed": True}).encode())
+    if "leave" in order:
+        leave_child(sock)
     if "signal" in order:
         die(order["signal"])
     if "exit" in order:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 from conformance.oracle.strict import Lexeme, Pairs, dumps
@@ -29,6 +30,26 @@ def type_name(of: Type) -> str:
 def to_float32(value: float) -> float:
     """The nearest single-precision number; raises OverflowError for a number that is too large for one."""
     return float(struct.unpack("<f", struct.pack("<f", float(value)))[0])
+
+
+def nearest_float32(written: str) -> float:
+    """The single-precision number nearest to a decimal number that is not rounded to a float64 on the way."""
+    exact = Fraction(written)
+    near = to_float32(float(written))
+    (bits,) = struct.unpack("<I", struct.pack("<f", near))
+    places = (bits - 1, bits, bits + 1) if near else (0, 1, 1 << 31 | 1)
+    found = [float(struct.unpack("<f", struct.pack("<I", place))[0]) for place in places]
+    return min(filter(math.isfinite, found), key=lambda value: abs(Fraction(value) - exact))
+
+
+def rounding(written: str, came: Any) -> str | None:
+    """What is wrong with the float32 that came for a number as it is written, or None.
+
+    An implementation may carry a float32 as a float64 that it does not round: then it is the nearest float64.
+    """
+    if not _is_number(came):
+        return f"{came!r}, which is no number"
+    return None if _as_float32(came) == nearest_float32(written) or came == float(written) else repr(came)
 
 
 def difference(of: Type, meant: Any, came: Any, path: str = "$") -> str | None:

@@ -12,7 +12,14 @@ from hypothesis import given, strategies as st
 
 from conformance.oracle import strict
 from conformance.oracle.frames import BadFrame, FrameReader
-from conformance.oracle.values import difference, is_negative_zero, same_written, type_name
+from conformance.oracle.values import (
+    difference,
+    is_negative_zero,
+    nearest_float32,
+    rounding,
+    same_written,
+    type_name,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -213,3 +220,28 @@ def test_the_limit_of_the_process_stays() -> None:
     before = sys.get_int_max_str_digits()
     strict.dumps(strict.loads("7" * 5000))
     assert sys.get_int_max_str_digits() == before
+
+
+@pytest.mark.parametrize(
+    ("written", "nearest"),
+    [
+        ("0.1", 0.10000000149011612),
+        ("1.00000005960464477539062500000001", 1.0000001192092896),  # the nearest float64 is halfway, and even is below
+        ("1.000000059604644775390625", 1.0),
+        ("-1.00000017881393432617187499999999", -1.0000001192092896),
+        ("0", 0.0),
+        ("1e-45", 1.401298464324817e-45),
+        ("3.4028234663852886e38", 3.4028234663852886e38),
+    ],
+)
+def test_the_nearest_float32(written: str, nearest: float) -> None:
+    assert nearest_float32(written) == nearest
+
+
+def test_a_float32_that_is_rounded_twice_is_told() -> None:
+    written = "1.00000005960464477539062500000001"
+    assert rounding(written, 1.0000001192092896) is None
+    assert rounding(written, 1.0000001) is None  # with the digits that a float32 needs
+    assert rounding(written, 1.0000000596046448) is None  # carried as a float64
+    assert rounding(written, 1.0) == "1.0"
+    assert rounding(written, "1") == "'1', which is no number"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conformance.case import case
+from conformance.cases.costs import SIZE, cost_of_reads, is_even
 from conformance.drive.host import HostSession
 from conformance.oracle import strict
 from conformance.outcomes import Failure
@@ -99,6 +100,23 @@ def _cpu_seconds(host: HostSession, args: bytes) -> float:
     host.wire.frames.clear()
     after: float = host.child.cpu_seconds()
     return after - before
+
+
+@case("LIM-02")
+def test_cost_of_reads(host: HostSession) -> None:
+    """A small read costs no more at the end of a large request than at its beginning."""
+    host.timeout = _timeout(host)
+    host.assert_alive()
+
+    def measure() -> tuple[float, float]:
+        text = b"0123456789abcdef" * (SIZE // 16)
+        sequence = host.fresh()
+        keys = b'"sequence":%d,"type":"call","namespace":"conformance","name":"none","args":[]' % sequence
+        costs = cost_of_reads(host, b'{"unknown":"%b",%b}\n' % (text, keys))
+        host.results(sequence)
+        return costs
+
+    is_even(measure)
 
 
 def _nested(depth: int, opening: bytes = b"[", closing: bytes = b"]", inner: bytes = b"1") -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 
 from conformance.case import case
 from conformance.drive import stub_plugin
+from conformance.drive.crowd import crowded
 from conformance.drive.endpoints.sockets import NOBODY, acting_as
 from conformance.drive.host import HostSession
 from conformance.drive.intruder import Intruder
@@ -149,6 +150,32 @@ def test_late_plugin(start_host: Callable[..., HostSession], each: tuple[bool]) 
     host.assert_alive()
     host.disconnect(0)
     host.ended(why="the plugin opened the named pipes late, and exited 0", success=True)
+
+
+LATE = 5.2
+"""Seconds: longer than the time limits that are set where nobody thinks of a plugin that is slow to start."""
+
+
+@case("OPN-05", on=("fifo",))
+def test_seconds_late(start_host: Callable[..., HostSession]) -> None:
+    """A plugin that opens the named pipes after more than five seconds finds a host that serves."""
+    host = start_host(opens=False)
+    host.hello()
+    host.stays(lambda: True, LATE)
+    host.open()
+    host.assert_alive()
+    host.disconnect(0)
+    host.ended(why=f"the plugin opened the named pipes after {LATE} s, and exited 0", success=True)
+
+
+@case("OPN-31")
+def test_high_descriptors(start_host: Callable[..., HostSession]) -> None:
+    """The host has more than a thousand files open already: it discovers, serves and awaits its plugin as ever."""
+    host = start_host(prefix=crowded())
+    host.assert_alive()
+    host.results(host.call("blob", 300_000), "x" * 300_000)
+    host.disconnect(113)
+    host.ended(why="the plugin of a host with many descriptors exited 113", success=False, says=r"\b113\b")
 
 
 RAW = {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.case import case
+from conformance.cases.costs import SIZE, cost_of_reads, is_even
 from conformance.drive.control import Ticket, Written
 from conformance.drive.plugin import PluginSession
 from conformance.drive.problems import Problems
@@ -107,6 +108,23 @@ def test_linear(plugin: PluginSession, each: Callable[[int], bytes]) -> None:
             expected=f"about 8 and at most {LINEAR} times the {fewest[0]:.3f} s of a reply of an eighth of its size",
             seen=f"{fewest[1]:.3f} s ({fewest[1] / fewest[0]:.0f} times)",
         )
+
+
+@case("LIM-02")
+def test_cost_of_reads(plugin: PluginSession) -> None:
+    """A small read costs no more at the end of a large reply than at its beginning."""
+    plugin.timeout *= 6
+    plugin.assert_alive()
+
+    def measure() -> tuple[float, float]:
+        ticket = plugin.call()
+        sequence = plugin.request(ticket)["sequence"]
+        text = b"0123456789abcdef" * (SIZE // 16)
+        costs = cost_of_reads(plugin, b'{"unknown":"%b","sequence":%d,"reply":["read"]}\n' % (text, sequence))
+        plugin.ok(ticket, "read")
+        return costs
+
+    is_even(measure)
 
 
 def nested(depth: int) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from urllib.parse import quote
 from conformance.case import case
 from conformance.drive import endpoints
 from conformance.drive.control import Ticket
+from conformance.drive.crowd import crowded
 from conformance.drive.endpoints.sockets import NOBODY
 from conformance.drive.plugin import PluginSession
 from conformance.drive.transports import BINDS
@@ -152,6 +154,40 @@ def test_late_host(start_plugin: Start) -> None:
     plugin.serve(ticket, "late")
     plugin.ok(ticket, "late")
     plugin.assert_alive()
+
+
+LATE = 5.2
+"""Seconds: longer than the time limits that are set where nobody thinks of a host that is slow to start."""
+
+
+@case("OPN-05", on=("fifo",))
+def test_seconds_late(start_plugin: Start) -> None:
+    """The host opens the named pipes, or only that of its replies, after more than five seconds."""
+    ends = [endpoints.late_fifo() for _ in range(2)]
+    plugins = [start_plugin(endpoint=lambda endpoint=endpoint: endpoint) for endpoint in ends]
+    reading = os.open(ends[1].paths[1], os.O_RDONLY | os.O_NONBLOCK)  # of the second one the requests' pipe is open
+    try:
+        tickets = [plugin.call("early") for plugin in plugins]
+        for plugin in plugins:
+            plugin.stays(lambda: True, LATE / 2)
+        for plugin, ticket in zip(plugins, tickets, strict=True):
+            plugin.stays(lambda: True, 0.02)
+            if plugin.arrived(ticket):
+                raise Failure(
+                    "the first call did not wait for the host",
+                    expected=f"no outcome within {LATE} s",
+                    seen=repr(plugin.outcome(ticket)),
+                )
+        writing = opened_for_writing(plugins[1], ends[1].paths[0])
+    except BaseException:
+        os.close(reading)
+        raise
+    plugins[1].wire.attach(reading, writing)
+    ends[0].open(plugins[0].wire)
+    for plugin, ticket in zip(plugins, tickets, strict=True):
+        plugin.serve(ticket, "late")
+        plugin.ok(ticket, "late")
+        plugin.assert_alive()
 
 
 @case("OPN-05", on=("fifo",))
@@ -320,6 +356,24 @@ def test_closed_descriptor(start_plugin: Start, each: tuple[str, ...]) -> None:
     plugin.finish()
 
 
+@case("OPN-31")
+def test_high_descriptors(start_plugin: Start) -> None:
+    """The plugin has more than a thousand files open already: calls and lookups go through, and it sees the end."""
+    plugin = start_plugin(prefix=crowded())
+    plugin.assert_alive()
+    text = text_of(300_000)
+    plugin.wire.hold(True)
+    ticket = plugin.call(text)
+    plugin.being_written(ticket)
+    plugin.wire.hold(False)
+    is_request_of(plugin, ticket, text)
+    pending = plugin.call()
+    plugin.request(pending)
+    plugin.wire.close()
+    plugin.failed(pending, why="the host is gone while the call was pending")
+    plugin.finish()
+
+
 NONCES = {
     "the shortest": bytes(range(16)),
     "the longest": bytes(range(192, 256)),
@@ -343,6 +397,53 @@ def test_nonce_at_ipv6(start_plugin: Start) -> None:
     except OSError as error:
         raise NotRun(f"this machine has no IPv6 loopback: {error}") from None
     start_plugin(endpoint=endpoints.tcp_ipv6).assert_alive()
+
+
+REFUSALS = 30
+
+
+@case("OPN-09", on=("tcp",))
+def test_refused_nonces_leave_no_descriptors(start_plugin: Start) -> None:
+    """Calls whose nonce's file is refused, each for the same reason, leave no descriptors."""
+    for what in ("missing", "15 bytes", "65 bytes", "folder", "named pipe"):
+        endpoint = endpoints.tcp()
+        assert endpoint.folder is not None
+        (path,) = Path(endpoint.folder).iterdir()
+        BAD_NONCES[what](path)
+        leave_no_descriptors(start_plugin, endpoint, f"{REFUSALS} calls whose nonce's file is refused ({what})")
+
+
+@case("OPN-09", on=("unix",))
+def test_refused_sockets_leave_no_descriptors(start_plugin: Start) -> None:
+    """Calls over a socket at which nobody listens, or a symbolic link to one, leave no descriptors."""
+    for name in ("link", "socket"):
+        endpoint = endpoints.unix()
+        assert endpoint.folder is not None
+        assert endpoint.listener is not None
+        Path(endpoint.folder, "link").symlink_to("socket")
+        endpoint.urls = [f"unix://{quote(str(Path(endpoint.folder, name)))}"]
+        folder, endpoint.folder = endpoint.folder, None
+        endpoint.listener.close()
+        endpoint.listener = None
+        try:
+            leave_no_descriptors(start_plugin, endpoint, f"{REFUSALS} calls over a {name} where nobody listens")
+        finally:
+            shutil.rmtree(folder)
+
+
+def leave_no_descriptors(start_plugin: Start, endpoint: endpoints.Endpoint, what: str) -> None:
+    """Calls that fail as they cannot open the connection must not leave descriptors behind."""
+    plugin = start_plugin(urls=endpoint.urls)
+    try:
+        for _ in range(3):
+            plugin.failed(plugin.call(), why=what)
+        before = plugin.child.descriptors()
+        for _ in range(REFUSALS):
+            plugin.failed(plugin.call(), why=what)
+        more_descriptors(plugin, before, what)
+    finally:
+        endpoint.discard()
+        plugin.close()
 
 
 def is_refused(plugin: PluginSession, why: str) -> str:

@@ -34,13 +34,15 @@ class HostSession(Session):
         info: dict[str, Any] | None = None,
         opens: bool = True,
         plugin: str | None = None,
+        prefix: Sequence[str] = (),
         timeout: float = 10.0,
         scale: float = 1.0,
     ) -> None:
         """Start the host on the stub plugin.
 
         ``info`` says how the stub plugin's ``info`` behaves, ``opens=False`` lets it open its URLs only
-        when it is told to, ``plugin`` names another executable instead of the stub plugin.
+        when it is told to, ``plugin`` names another executable instead of the stub plugin. ``prefix`` is a command
+        that runs the host's.
         """
         super().__init__(timeout=timeout, scale=scale)
         role = testee.role(Side.HOST)
@@ -56,7 +58,7 @@ class HostSession(Session):
         self.control = ControlSocket(self.pump, {"info": info or {}, "open": opens})
         try:
             executable = plugin or self.control.executable
-            argv = [*testee.argv, *role.path, *(["--bind", bind] if bind else []), executable, *args]
+            argv = [*prefix, *testee.argv, *role.path, *(["--bind", bind] if bind else []), executable, *args]
             self.started = Child(self.pump, argv)
             self.child.keep_stdout()
         except BaseException:

@@ -26,10 +26,14 @@ class PluginSession(Session):
         *,
         endpoint: Callable[[], endpoints.Endpoint] | None = None,
         urls: Sequence[str] | None = None,
+        prefix: Sequence[str] = (),
         timeout: float = 10.0,
         scale: float = 1.0,
     ) -> None:
-        """Start the testee: hosted over ``endpoint`` (default: pipes in procfs), or with just ``urls``."""
+        """Start the testee: hosted over ``endpoint`` (default: pipes in procfs), or with just ``urls``.
+
+        ``prefix`` is a command that runs the testee's.
+        """
         super().__init__(timeout=timeout, scale=scale)
         role = testee.role(Side.PLUGIN)
         assert role is not None
@@ -41,7 +45,7 @@ class PluginSession(Session):
         self._stdin: int | None = None
         self.endpoint: endpoints.Endpoint | None = None
         try:
-            self._start(testee, endpoint, urls)
+            self._start([*prefix, *testee.argv], endpoint, urls)
         except BaseException:
             self.close()
             raise
@@ -54,13 +58,13 @@ class PluginSession(Session):
         return self.endpoint
 
     def _start(
-        self, testee: Testee, endpoint: Callable[[], endpoints.Endpoint] | None, urls: Sequence[str] | None
+        self, command: list[str], endpoint: Callable[[], endpoints.Endpoint] | None, urls: Sequence[str] | None
     ) -> None:
         if urls is None:
             self.endpoint = (endpoint or endpoints.procfs)()
             self.endpoint.begin(self.pump, self.wire)
             urls = self.endpoint.urls
-        argv = [*testee.argv, *self.role.path]
+        argv = [*command, *self.role.path]
         for url in urls:
             argv += ["--host", url]
         their_input, self._stdin = os.pipe()

@@ -43,6 +43,13 @@ class Session:
         """Monotonic seconds."""
         return time.monotonic()
 
+    def cpu_time(self) -> float:
+        """Seconds of processor time that the testee's process has used, to the microsecond."""
+        assert self.child is not None
+        if self.child.ended:
+            return self.child.cpu_seconds()
+        return time.clock_gettime(~self.child.pid << 3 | _CPUCLOCK_SCHED)
+
     def wait(
         self,
         done: Callable[[], bool],
@@ -168,6 +175,10 @@ class Session:
         if self.started is not None:
             self.started.kill()
         self.pump.close()
+
+
+_CPUCLOCK_SCHED = 2
+"""The kernel's number for the clock of a process (``clock_getcpuclockid``, which Python has for threads only)."""
 
 
 def _last_lines(text: str, count: int = 12) -> str:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 __all__ = ["Leak", "nothing_remains"]
 
@@ -18,7 +18,7 @@ class Leak(AssertionError):
 
 
 @contextmanager
-def nothing_remains(what: Callable[[], str]) -> Iterator[None]:
+def nothing_remains(what: Callable[[], str], timeout: float = TIMEOUT) -> Iterator[None]:
     """Raise `Leak` when the block leaves a child at once, or a descriptor or thread a moment later."""
     fds, threads = _descriptors(), set(threading.enumerate())
     yield
@@ -29,7 +29,7 @@ def nothing_remains(what: Callable[[], str]) -> Iterator[None]:
         pass
     else:
         raise Leak(f"{what()}: left a child, {'which runs' if state is None else 'not waited for'}")
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + timeout
     while others := set(threading.enumerate()) - threads:
         for thread in others:
             if thread.is_alive():  # not while it is being started: then it cannot be joined yet
@@ -42,12 +42,8 @@ def nothing_remains(what: Callable[[], str]) -> Iterator[None]:
 
 
 def _descriptors() -> set[str]:
-    return {f"{fd} {_target(fd)}" for fd in os.listdir("/proc/self/fd")} - {""}
-
-
-def _target(fd: str) -> str:
-    try:
-        target = os.readlink(f"/proc/self/fd/{fd}")
-    except OSError:
-        return "gone"
-    return target
+    found = set()
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the folder itself was open while it was listed
+            found.add(f"{fd} {os.readlink(f'/proc/self/fd/{fd}')}")
+    return found

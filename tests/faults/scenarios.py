@@ -6,18 +6,28 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from plugsvc import Command, Context, Manifest, Plugin, PluginFailed, Registry, execute, iterate_all
+from plugsvc import Command, Context, Manifest, Plugin, PluginFailed, Registry, discover_plugins, execute, iterate_all
 from plugsvc.host.jobs import prepare_jobs
 from plugsvc.host.process import Launch, run_process
 from plugsvc.host.tasks import own_loop
 
 __all__ = ["SCENARIOS", "make_scenario", "prepare"]
 
-QUICK = "#!/bin/sh\nexit 0\n"
+QUICK = """#!/bin/sh
+[ "$1" = info ] && echo '{"manifestVersion":1}'
+exit 0
+"""
 SLOW = "#!/bin/sh\nexec sleep 1000\n"
 SLOW_SECONDS = 0.1
 
-SCENARIOS = ("a process", "a process that is stopped", "an execution", "one that is stopped", "several side by side")
+SCENARIOS = (
+    "a process",
+    "a process that is stopped",
+    "an execution",
+    "one that is stopped",
+    "several side by side",
+    "a discovery",
+)
 
 
 def prepare() -> None:
@@ -42,6 +52,7 @@ def make_scenario(name: str, folder: Path) -> Callable[[], object]:
         lambda: execute(quick, (), bind=registry.bind()),
         stopped,
         lambda: execute([*iterate_all([quick] * 3)], (), bind=registry.bind(), parallelism=2),
+        lambda: discover_plugins(folder, glob="quick", parallelism=2),
     )
     return dict(zip(SCENARIOS, made, strict=True))[name]
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .marshal import *  # noqa: F403
     from .openers import *  # noqa: F403
 
-    __all__: list[str]
 
 __version__ = "0.1.0"
 

@@ -40,7 +40,7 @@ before, threads = len(os.listdir("/proc/self/fd")), set(threading.enumerate())
 failed = []
 resource.setrlimit(resource.RLIMIT_NOFILE, (70, 70))
 done = plugsvc.execute(
-    [(plugin, plugin.commands[0])] * COUNT, [], registry.bind(bind), parallelism=COUNT,
+    [(plugin, plugin.commands[0])] * COUNT, [], bind=registry.bind(bind), parallelism=COUNT,
     handler=lambda plugin, command, error: failed.append(repr(error)),
 )
 for thread in set(threading.enumerate()) - threads:

@@ -20,6 +20,7 @@ from pathlib import Path
 import plugsvc
 from benchmarks.prepare import PROGRAMS, launcher
 from benchmarks.programs.holding import holding
+from plugsvc.host.binds import bind_of
 
 __all__ = ["Sample", "faults", "main"]
 
@@ -127,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _, _, descriptors, threads = holding()
     args = [str(options.calls), str(options.threads), str(options.seed)]
     try:
-        plugsvc.execute(plugin, args, bind=registry.bind(options.bind))
+        plugsvc.execute(plugin, args, bind=registry.bind(bind_of(options.bind, trusted=True)))
     except plugsvc.PluginFailed as error:
         print(f"the plugin failed: {error}")
         return 1

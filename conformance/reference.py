@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from plugsvc.host.binds import Bind
     from plugsvc.host.registry import Registry
 
     Plan = tuple[Callable[[], Any], Callable[[Any], bytes]]
@@ -318,12 +319,19 @@ def execute(path: str, argv: list[str], bind: list[str]) -> int:
         command = found.find("conformance-plugin")
         if command is None:
             return complain(f"{path}: no command of type conformance-plugin", 1)
-        execution.execute([(found, command)], argv, bind=registry().bind(*bind))
+        execution.execute([(found, command)], argv, bind=registry().bind(*bind_of_name(bind)))
     except PluginError as error:
         return complain(str(error), 1)
     except KeyboardInterrupt:
         return complain("interrupted", 130)
     return 0
+
+
+def bind_of_name(name: list[str]) -> list[Bind]:
+    """Return the bind that the command line names, if it names one; the contract's plugins are trusted."""
+    from plugsvc.host.binds import bind_of
+
+    return [bind_of(each, trusted=True) for each in name]
 
 
 def registry(made: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function) -> Registry:

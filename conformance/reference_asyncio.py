@@ -130,7 +130,9 @@ async def execute(testee: Testee, path: str, argv: list[str], bind: list[str]) -
         command = found.find("conformance-plugin")
         if command is None:
             return reference.complain(f"{path}: no command of type conformance-plugin", 1)
-        await aio.execute([(found, command)], argv, bind=reference.registry(testee.made).bind(*bind))
+        await aio.execute(
+            [(found, command)], argv, bind=reference.registry(testee.made).bind(*reference.bind_of_name(bind))
+        )
     except PluginError as error:
         return reference.complain(str(error), 1)
     except asyncio.CancelledError:

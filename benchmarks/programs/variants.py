@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import plugsvc
+from plugsvc.host.binds import bind_of
 from plugsvc.openers.looking import Looking
 from plugsvc.openers.stream import FdStream
 
@@ -52,7 +53,7 @@ class PiecesBind:
 
 def bind(name: str) -> Any:
     """Return the bind of that name, one of the library's or `pieces`."""
-    return PiecesBind() if name == PiecesBind.name else name
+    return PiecesBind() if name == PiecesBind.name else bind_of(name, trusted=True)
 
 
 def apply() -> None:

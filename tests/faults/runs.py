@@ -153,7 +153,7 @@ def _built_in(name: str) -> Callable[[Path], Bind]:
 
 TRANSPORTS: dict[str, Callable[[Path], Bind]] = {
     **{name: _built_in(name) for name in BINDS},
-    "shm": lambda place: ShmBind(directory=place),
+    "shm": lambda place: ShmBind(directory=place, trusted=True),
     "func": lambda place: plugsvc.with_bind_func(_carry),
 }
 """What makes the bind of each transport, with its files in a directory."""

@@ -150,7 +150,7 @@ from plugsvc.host.binds.shm import ShmBind
 os.environ["TMPDIR"] = {place!r}
 registry = plugsvc.Registry()
 registry.define("test")
-bind = ShmBind(directory={place!r}) if {name!r} == "shm" else bind_of({name!r})
+bind = ShmBind(directory={place!r}, trusted=True) if {name!r} == "shm" else bind_of({name!r})
 plugsvc.execute(plugsvc.new_plugin({path!r}), [], bind=registry.bind(bind), stdout="inherit")
 """
 

@@ -35,7 +35,7 @@ def note(value: int) -> int:
 
 together = threading.Event()  # never set: connections overlap
 plugin = plugsvc.new_plugin(path)
-bind = ShmBind(directory=place) if name == "shm" else bind_of(name)
+bind = ShmBind(directory=place, trusted=True) if name == "shm" else bind_of(name)
 before, threads = len(os.listdir("/proc/self/fd")), set(threading.enumerate())
 failed = []
 resource.setrlimit(resource.RLIMIT_NOFILE, (70, 70))

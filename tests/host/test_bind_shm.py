@@ -19,7 +19,7 @@ import pytest
 
 from plugsvc.errors import PluginFailed, ProtocolError
 from plugsvc.host import Registry, execute
-from plugsvc.host.binds import shm
+from plugsvc.host.binds import bind_of, shm
 from plugsvc.host.binds.shm import ShmBind
 
 from .conftest import PATIENCE, ROOT, one, run
@@ -89,7 +89,10 @@ def where(tmp_path: Path) -> Iterator[Path]:
 
 def test_it_is_there_by_name(program: Write, registry: Registry, calls: list[Any]) -> None:
     path = program("print(urls, call(open_stream(urls), 'note', 1)['reply'])")
-    found = re.fullmatch(r"\['shm://(/dev/shm/plugsvc-bind-\w+)/ring'\] \[1\]\n", run(path, bind=registry.bind("shm")))
+    found = re.fullmatch(
+        r"\['shm://(/dev/shm/plugsvc-bind-\w+)/ring'\] \[1\]\n",
+        run(path, bind=registry.bind(bind_of("shm", trusted=True))),
+    )
     assert calls == [1]
     assert found is not None
     assert not os.path.exists(found[1])
@@ -103,7 +106,7 @@ def test_what_the_plugin_finds(program: Write, registry: Registry, where: Path) 
         duplex = open_stream(urls)
         print(os.listdir(os.path.dirname(path)))
     """)
-    found = run(path, bind=registry.bind(ShmBind(1024, where)))
+    found = run(path, bind=registry.bind(ShmBind(1024, where, trusted=True)))
     assert found == f"5 {oct(stat.S_IFDIR | 0o700)} {4096 + 2048}\n[]\n"
 
 
@@ -119,7 +122,7 @@ def test_the_directory_is_gone_with_the_first_request(
         call(duplex, "note", 1)
         print(os.path.exists(directory))
     """)
-    assert run(path, bind=registry.bind(ShmBind(64, where))) == "['ring.requests.filled']\nFalse\n"
+    assert run(path, bind=registry.bind(ShmBind(64, where, trusted=True))) == "['ring.requests.filled']\nFalse\n"
 
 
 @pytest.mark.parametrize("capacity", [64, 4096, 1 << 20])
@@ -135,7 +138,7 @@ def test_more_than_the_rings_hold_both_ways(capacity: int, program: Write, regis
             assert call(duplex, "turn", text)["reply"] == [text[::-1]], n
         print("done")
     """)
-    assert run(path, bind=registry.bind(ShmBind(capacity, where))) == "done\n"
+    assert run(path, bind=registry.bind(ShmBind(capacity, where, trusted=True))) == "done\n"
 
 
 def test_both_write_more_than_fits_at_once(program: Write, registry: Registry, where: Path) -> None:
@@ -159,7 +162,7 @@ def test_both_write_more_than_fits_at_once(program: Write, registry: Registry, w
         replies = [json.loads(line) for line in b"".join(got).splitlines()]
         print(sorted(reply["sequence"] for reply in replies) == list(range(40)), len(replies[0]["reply"][0]))
     """)
-    assert run(path, bind=registry.bind(ShmBind(1024, where))) == "True 100000\n"
+    assert run(path, bind=registry.bind(ShmBind(1024, where, trusted=True))) == "True 100000\n"
 
 
 def test_half_close(program: Write, registry: Registry, where: Path) -> None:
@@ -186,7 +189,7 @@ def test_half_close(program: Write, registry: Registry, where: Path) -> None:
             got += read(duplex.reader)
         print(b"done" in got)
     """)
-    assert run(path, bind=registry.bind(ShmBind(1024, where))) == "True\n"
+    assert run(path, bind=registry.bind(ShmBind(1024, where, trusted=True))) == "True\n"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +207,7 @@ def test_half_close(program: Write, registry: Registry, where: Path) -> None:
 def test_a_plugin_need_not_use_its_connection(
     body: str, program: Write, registry: Registry, where: Path, calls: list[Any]
 ) -> None:
-    assert run(program(body + "\nprint('done')"), bind=registry.bind(ShmBind(64, where))) == "done\n"
+    assert run(program(body + "\nprint('done')"), bind=registry.bind(ShmBind(64, where, trusted=True))) == "done\n"
 
 
 def test_calls_left_unanswered_are_no_failure(program: Write, registry: Registry, where: Path) -> None:
@@ -221,7 +224,7 @@ def test_calls_left_unanswered_are_no_failure(program: Write, registry: Registry
             write(duplex.writer, json.dumps(request).encode())
         print("done")
     """)
-    assert run(path, bind=registry.bind(ShmBind(256, where))) == "done\n"
+    assert run(path, bind=registry.bind(ShmBind(256, where, trusted=True))) == "done\n"
     release.set()
 
 
@@ -241,12 +244,15 @@ KILL = "os.kill(os.getpid(), 9)"
 )
 def test_a_plugin_that_is_killed(body: str, program: Write, registry: Registry, where: Path, calls: list[Any]) -> None:
     with pytest.raises(PluginFailed, match=r"^plugin small run was killed by signal 9 \(SIGKILL\)$"):
-        run(program(body), bind=registry.bind(ShmBind(64, where)))
+        run(program(body), bind=registry.bind(ShmBind(64, where, trusted=True)))
 
 
 def test_an_end_amid_a_message_is_a_failure(program: Write, registry: Registry, where: Path) -> None:
     with pytest.raises(PluginFailed, match="in the middle of a message"):
-        run(program("d = open_stream(urls); write(d.writer, b'{')"), bind=registry.bind(ShmBind(64, where)))
+        run(
+            program("d = open_stream(urls); write(d.writer, b'{')"),
+            bind=registry.bind(ShmBind(64, where, trusted=True)),
+        )
 
 
 @pytest.mark.parametrize(
@@ -264,7 +270,7 @@ def test_a_plugin_that_breaks_its_ring_fails(
 ) -> None:
     path = program(f"d = open_stream(urls); {body}; os.write(d.writer._rung, b'x'); sleep(d.reader)")
     with pytest.raises(PluginFailed) as caught:
-        run(path, bind=registry.bind(ShmBind(64, where)))
+        run(path, bind=registry.bind(ShmBind(64, where, trusted=True)))
     assert isinstance(caught.value.__cause__, ProtocolError)
     assert caught.value.__cause__.reason == why
 
@@ -287,13 +293,13 @@ def test_a_second_process_gets_nothing(program: Write, registry: Registry, where
         os.close(gate[1])
         print(sorted(os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(10)))
     """)
-    assert run(path, bind=registry.bind(ShmBind(1024, where))) == f"{[0] * 9 + [7]}\n"
+    assert run(path, bind=registry.bind(ShmBind(1024, where, trusted=True))) == f"{[0] * 9 + [7]}\n"
     assert calls == ["mine"]
 
 
 def test_many_plugins_side_by_side(program: Write, registry: Registry, where: Path, calls: list[Any]) -> None:
     path = program("d = open_stream(urls)\nfor n in range(50): call(d, 'note', n)")
-    assert len(execute(one(path) * 4, (), bind=registry.bind(ShmBind(128, where)), parallelism=4)) == 4
+    assert len(execute(one(path) * 4, (), bind=registry.bind(ShmBind(128, where, trusted=True)), parallelism=4)) == 4
     assert sorted(calls) == sorted([*range(50)] * 4)
 
 
@@ -321,7 +327,7 @@ from plugsvc.host.binds.shm import ShmBind
 registry = Registry()
 registry.define("test", None)
 registry.add_service("test", "die", lambda: os.kill(os.getpid(), 9))
-binding = registry.bind(ShmBind(64, {str(where)!r}))
+binding = registry.bind(ShmBind(64, {str(where)!r}, trusted=True))
 execute(iterate_typed([new_plugin({path!r})], "one"), [{str(report)!r}], bind=binding)
 """
     pid = os.posix_spawn(sys.executable, [sys.executable, "-c", host], os.environ)
@@ -340,7 +346,7 @@ def test_another_place_is_tried(
     monkeypatch.setattr(shm, "_SHARED_MEMORY", "/no/such/directory")
     monkeypatch.setattr(tempfile, "tempdir", str(where))
     path = program("call(open_stream(urls), 'note', urls[0])")
-    run(path, bind=registry.bind("shm"))
+    run(path, bind=registry.bind(bind_of("shm", trusted=True)))
     assert calls[0].startswith(f"shm://{where}/plugsvc-bind-")
 
 
@@ -355,18 +361,18 @@ def test_there_has_to_be_room_for_it(
     path = program("")
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(OSError, match="No space left on device"):
-        run(path, bind=registry.bind(ShmBind(64, where)))
+        run(path, bind=registry.bind(ShmBind(64, where, trusted=True)))
 
 
 def test_no_place_at_all(registry: Registry, program: Write) -> None:
     with pytest.raises(FileNotFoundError):
-        run(program(""), bind=registry.bind(ShmBind(directory="/no/such/directory")))
+        run(program(""), bind=registry.bind(ShmBind(directory="/no/such/directory", trusted=True)))
 
 
 @pytest.mark.parametrize("capacity", [0, 63, 1000, 1 << 31])
 def test_capacities_that_no_ring_can_have(capacity: int) -> None:
     with pytest.raises(ValueError, match="expected a power of two, 64 to 1073741824"):
-        ShmBind(capacity)
+        ShmBind(capacity, trusted=True)
 
 
 # Nobody does anything while there is nothing to do
@@ -403,7 +409,9 @@ def test_an_idle_connection_wakes_nobody(script: Callable[..., str], registry: R
         print("done")
     """)
     results: list[str] = []
-    running = threading.Thread(target=lambda: results.append(run(path, bind=registry.bind("shm"))))
+    running = threading.Thread(
+        target=lambda: results.append(run(path, bind=registry.bind(bind_of("shm", trusted=True))))
+    )
     running.start()
     assert waiting.wait(PATIENCE)
     me = str(threading.get_native_id())

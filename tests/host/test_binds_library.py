@@ -19,7 +19,7 @@ from plugsvc.host import (
     with_anonymous_pipe,
     with_default_bind,
 )
-from plugsvc.host.binds import BINDS, DevFdBind, ProcFSBind
+from plugsvc.host.binds import BINDS, DevFdBind, ProcFSBind, bind_of
 from plugsvc.host.binds.unix import UnixBind
 from plugsvc.host.process import Exit, Launch
 
@@ -63,7 +63,10 @@ def test_calls_and_prints(bind: str, program: Write, registry: Registry, calls: 
         except plugsvc.RemoteError as error:
             print(error)
     """)
-    assert run(path, bind=registry.bind(bind)) == "hosted True\n{'a': [1.5, None, 'ä']} {'a': 1} False\nboom\n"
+    assert (
+        run(path, bind=registry.bind(bind_of(bind, trusted=True)))
+        == "hosted True\n{'a': [1.5, None, 'ä']} {'a': 1} False\nboom\n"
+    )
     assert calls == [{"a": [1.5, None, "ä"]}]
 
 
@@ -86,7 +89,7 @@ def test_many_big_calls_at_once_in_both_directions(bind: str, program: Write, re
         for thread in threads: thread.join()
         print(good == [True] * 6)
     """)
-    assert run(path, bind=registry.bind(bind)) == "True\n"
+    assert run(path, bind=registry.bind(bind_of(bind, trusted=True))) == "True\n"
 
 
 def test_the_plugin_ends_cleanly_and_leaves_no_descriptor(bind: str, program: Write, registry: Registry) -> None:
@@ -101,15 +104,15 @@ def test_the_plugin_ends_cleanly_and_leaves_no_descriptor(bind: str, program: Wr
         print(has, len(before) - len(after))
     """)
     inherited = {"devfd": 2, "fd-pair": 2, "fd": 1}.get(bind, 0)
-    assert run(path, bind=registry.bind(bind)) == f"True {inherited}\n"
+    assert run(path, bind=registry.bind(bind_of(bind, trusted=True))) == f"True {inherited}\n"
 
 
 def test_the_host_leaves_no_descriptor(bind: str, program: Write, registry: Registry, calls: list[Any]) -> None:
     path = program("note(1)")
     targets = one(path) * 3
-    run(path, bind=registry.bind(bind))
+    run(path, bind=registry.bind(bind_of(bind, trusted=True)))
     before = os.listdir("/proc/self/fd")
-    assert len(execute(targets, (), bind=registry.bind(bind), parallelism=3)) == 3
+    assert len(execute(targets, (), bind=registry.bind(bind_of(bind, trusted=True)), parallelism=3)) == 3
     assert len(os.listdir("/proc/self/fd")) == len(before)
     assert calls == [1] * 4
 
@@ -125,7 +128,9 @@ def test_a_plugin_that_is_killed_amid_a_call(bind: str, program: Write, registry
         assert go_on.wait(PATIENCE)
 
     with pytest.raises(PluginFailed, match=r"was killed by signal 9 \(SIGKILL\)$"):
-        run(program("plugsvc.get_service('test', 'kill')(os.getpid())"), bind=registry.bind(bind))
+        run(
+            program("plugsvc.get_service('test', 'kill')(os.getpid())"), bind=registry.bind(bind_of(bind, trusted=True))
+        )
     assert called.is_set()
     go_on.set()
 
@@ -146,7 +151,7 @@ def test_errors_of_opening_reach_the_plugin(bind: str, program: Write, registry:
     """)
     why = "whatever started this process has closed it, as sudo does; a host can offer a path instead:"
     expected = f"{why} unix, fifo, procfs)\n" if bind in ("devfd", "fd", "fd-pair") else "True\n"
-    assert run(path, bind=registry.bind(bind), executor=closing) == expected
+    assert run(path, bind=registry.bind(bind_of(bind, trusted=True)), executor=closing) == expected
 
 
 # Standard input and output

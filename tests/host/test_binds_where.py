@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from plugsvc.errors import PluginFailed
-from plugsvc.host.binds import BINDS
+from plugsvc.host.binds import BINDS, bind_of
 from plugsvc.host.registry import Registry
 
 from .conftest import PATIENCE, ROOT, run
@@ -65,11 +65,11 @@ def try_it(script: Write, registry: Registry, calls: list[Any]) -> Callable[...,
     def attempt(bind: str, where: str, *, launcher: tuple[str, ...] = (), uid: int = 0) -> None:
         path = script(f"LAUNCHER, UID = {launcher!r}, {uid}\n" + CALL)
         if TABLE[bind][where].startswith("yes"):
-            run(path, bind=registry.bind(bind))
+            run(path, bind=registry.bind(bind_of(bind, trusted=True)))
             assert calls == ["é"]
         else:
             with pytest.raises(PluginFailed, match=r"errors\.(OpenError|ConnectionLost): "):
-                run(path, bind=registry.bind(bind))
+                run(path, bind=registry.bind(bind_of(bind, trusted=True)))
             assert calls == []
 
     return attempt
@@ -127,5 +127,5 @@ def test_how_many_urls(bind: str, script: Write, registry: Registry, tmp_path: P
             open({str(tmp_path / "count")!r}, "w").write(str(sys.argv.count("--host")))
         """
     )
-    run(path, bind=registry.bind(bind))
+    run(path, bind=registry.bind(bind_of(bind, trusted=True)))
     assert (tmp_path / "count").read_text(encoding="utf-8") == TABLE[bind]["urls"]

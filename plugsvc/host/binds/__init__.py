@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from ...errors import RegistrationError
@@ -46,11 +46,15 @@ A module is imported when its bind is used: a host uses one of them.
 """
 
 
-def bind_of(name: str) -> Bind:
-    """Return the built-in bind of this name, one of `BINDS`."""
+def bind_of(name: str, *, trusted: bool = False) -> Bind:
+    """Return the built-in bind of this name, one of `BINDS`.
+
+    `trusted`: whether all plugins that are connected by it are trusted; only `shm` asks. Raises `RegistrationError`
+    for `shm` without that.
+    """
     module, kind = BINDS[name]
-    made: Bind = getattr(import_module(f".{module}", __name__), kind)()
-    return made
+    made: Callable[..., Bind] = getattr(import_module(f".{module}", __name__), kind)
+    return made(trusted=trusted) if name == "shm" else made()
 
 
 def with_default_bind(*, keeps_descriptors: bool = True) -> Bind:

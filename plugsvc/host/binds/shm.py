@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable
 
+from ...errors import RegistrationError
 from ...openers.descriptors import open_path
 from ...openers.shm import bell_paths, with_shm_path
 from ...openers.shm_memory import BELLS, REPLIES, REQUESTS, Memory, check_capacity
@@ -35,18 +36,36 @@ class ShmBind:
     `capacity` is that of each ring in bytes, a power of two. `directory` is where the private directory is
     made, by default in `/dev/shm`, or where temporary files go if that is missing or full.
 
-    Raises `ValueError` for a capacity that no ring can have.
+    A plugin can kill its host over shared memory: it can cut the file short, and touching the missing part is a SIGBUS.
+    A file that has a path cannot be sealed against that. So it takes `trusted`: True for all plugins, or a function
+    that says for each plugin whether it is trusted; the execution of one that is not raises `RegistrationError`.
+
+    Raises `ValueError` for a capacity that no ring can have, and `RegistrationError` without `trusted`.
     """
 
     name = "shm"
 
-    def __init__(self, capacity: int = CAPACITY, directory: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        capacity: int = CAPACITY,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        trusted: bool | Callable[[Plugin], bool] = False,
+    ) -> None:
         check_capacity(capacity)
+        if not trusted:
+            raise RegistrationError(
+                "over shm a plugin can kill its host, and so it is for trusted plugins only:"
+                " say ShmBind(trusted=True), or give a function that decides for each plugin"
+            )
+        self._trusted = trusted
         self._capacity = capacity
         self._directories = [os.fspath(directory)] if directory is not None else [_SHARED_MEMORY, tempfile.gettempdir()]
 
     def run(self, context: Context, plugin: Plugin, command: Command, serve: Serve, next: Next) -> Exit:
         """Connect and execute."""
+        if callable(self._trusted) and not self._trusted(plugin):
+            raise RegistrationError(f"plugin {plugin.name} is not trusted, and over shm it could kill its host")
         directory, path, duplex = self._make()
         try:
             serve(channel_of_duplex(duplex))

@@ -10,12 +10,14 @@ from dataclasses import replace
 
 from conformance.drive.capabilities import Testee, TesteeError, load
 from conformance.drive.contain import contained
+from conformance.drive.control import instruction
 from conformance.drive.host import HostSession
 from conformance.drive.misuse import MisuseSession
 from conformance.drive.plugin import PluginSession
 from conformance.drive.process import describe_status
+from conformance.drive.programs import run_program
 from conformance.drive.transports import TRANSPORTS
-from conformance.outcomes import CaseProblem, Unsupported
+from conformance.outcomes import CaseProblem, HarnessError, Timeout, Unsupported
 from conformance.requirements import Side
 from conformance.settings import Plan, Settings
 
@@ -64,6 +66,8 @@ def smoke(testee: Testee, settings: Settings) -> None:
         if testee.role(side) is not None and settings.side in (None, side.value):
             try:
                 check(testee, settings)
+            except HarnessError as error:
+                raise TesteeError(f"{testee.command}: the {side} side cannot be checked: {error.message}") from None
             except CaseProblem as error:
                 text = " ".join(error.render().split())
                 raise TesteeError(f"{testee.command}: the {side} side does not start: {text[:500]}") from None
@@ -77,12 +81,29 @@ def _check_plugin(testee: Testee, settings: Settings) -> None:
         result = session.outcome(session.start(MADE_UP))
     except Unsupported:
         return
+    except Timeout:
+        session.close()
+        if _answers_at_the_end(testee, settings):
+            raise TesteeError(
+                f"{testee.command}: the plugin side prints its outcomes when its input ends, not when they are due:"
+                " flush standard output after each line"
+            ) from None
+        raise
     finally:
         session.close()
     raise TesteeError(
         f"{testee.command}: a made-up op was answered {result.kind!r} instead of 'unsupported':"
         " what it says proves nothing"
     )
+
+
+def _answers_at_the_end(testee: Testee, settings: Settings) -> bool:
+    """Whether the plugin side, which owes an outcome, has it in a buffer that is written when the process ends."""
+    role = testee.role(Side.PLUGIN)
+    assert role is not None
+    line = instruction({"id": 1, "op": MADE_UP})
+    done = run_program([*testee.argv, *role.path], timeout=settings.timeout, data=line)
+    return b"unsupported" in done.stdout
 
 
 def _check_host(testee: Testee, settings: Settings) -> None:

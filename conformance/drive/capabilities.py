@@ -6,11 +6,11 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from conformance.drive.process import describe_status, environment
+from conformance.drive.process import describe_status
+from conformance.drive.programs import LIMIT, run_program, why_not_started, wrong_first_line
 from conformance.oracle import strict
 from conformance.oracle.values import Type
 from conformance.requirements import Side
@@ -137,21 +137,17 @@ def _split(command: str) -> tuple[str, ...]:
 def _run_info(argv: tuple[str, ...], timeout: float) -> bytes:
     command = shlex.join(argv)
     try:
-        done = subprocess.run(
-            [*argv, "info"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-            env=environment(),
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise TesteeError(f"{command}: `info` did not end within {timeout:g} s") from None
+        done = run_program([*argv, "info"], timeout=timeout)
     except OSError as error:
-        raise TesteeError(f"{command}: cannot be started: {error.strerror}") from None
-    if done.returncode != 0:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["nothing on standard error"]
-        raise TesteeError(f"{command}: `info` ended with {describe_status(done.returncode)}: {lines[-1][:300]}")
+        raise TesteeError(f"{command}: cannot be started: {why_not_started(argv[0], error)}") from None
+    if done.too_much:
+        raise TesteeError(f"{command}: `info` printed more than {LIMIT >> 20} MiB")
+    if done.status is None:
+        raise TesteeError(f"{command}: `info` did not end within {timeout:g} s")
+    if done.status != 0:
+        lines = done.stderr.strip().splitlines() or ["nothing on standard error"]
+        why = wrong_first_line(argv[0]) or lines[-1][:300]
+        raise TesteeError(f"{command}: `info` ended with {describe_status(done.status)}: {why}")
     return done.stdout
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -21,7 +22,8 @@ __all__ = ["ArrayDecoder"]
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _LONG = b"0" * 19
 _WITH_ZERO_SIGN = (inspect.FloatType, inspect.DecimalType, inspect.AnyType)
-_elements = Decoder(list[Raw]).decode
+_MORE = 16
+"""So many values beyond those that may come are counted, to say how many there are."""
 
 
 class ArrayDecoder:
@@ -60,8 +62,8 @@ class ArrayDecoder:
             values: tuple[Any, ...] = self._decode(signed)
         except RecursionError:
             raise Mismatch(TOO_DEEP) from None
-        except Exception:
-            values = self._second_try(data)
+        except Exception as error:
+            values = self._second_try(data, error if signed is data else None)
         if self._residual and not (self._only_integers and _has_small_integers(data)):
             for index, check in self._residual:
                 if index >= len(values):  # left out, as everything after it
@@ -72,22 +74,25 @@ class ArrayDecoder:
                     raise mismatch.within(f"[{index}]") from None
         return values
 
-    def _second_try(self, raw: bytes | Raw | None) -> tuple[Any, ...]:
-        """Return the values after all, or raise what is really wrong."""
+    def _second_try(self, raw: bytes | Raw | None, error: Exception | None) -> tuple[Any, ...]:
+        """Return the values after all, or raise what is really wrong.
+
+        `error`: what came of decoding `raw` as it is, if that was tried. It is not tried again: a message may be large.
+        """
         if raw is None:
             raise Mismatch(f"expected an array of {self._counted()}, got nothing")
-        data = bytes(raw).strip()
+        given = bytes(raw).strip()
         try:
-            data = mend_text(data)
+            data = mend_text(given)
             nodes, decode = self._nodes, self._decode
             if data[:1] == b"[":
-                count = len(_elements(data))
-                if not self._required <= count <= len(nodes):
-                    raise Mismatch(f"expected {self._counted()}, got {count}")
+                count = self._count(data)
                 if count < len(nodes):
                     nodes, decode = nodes[:count], _decoder(self._annotations[:count])
             if b"null" in data:
                 data = mend_nulls(data, inspect.TupleType(tuple(nodes)))
+            if error is not None and decode is self._decode and data == given:
+                raise error
             values: tuple[Any, ...] = decode(data)
         except RecursionError:
             raise Mismatch(TOO_DEEP) from None
@@ -101,16 +106,39 @@ class ArrayDecoder:
             raise Mismatch(f"not JSON: {malformed}") from None
         except Mismatch:
             raise
-        except Exception as error:
+        except Exception as other:
             # A class may run code of its own when it is made.
-            raise Mismatch(f"{type(error).__name__}: {error}") from error
+            raise Mismatch(f"{type(other).__name__}: {other}") from other
         return values
+
+    def _count(self, data: bytes) -> int:
+        """Return how many values there are in a JSON array. Raises `Mismatch` for a wrong number, without reading on.
+
+        Raises:
+            MsgspecError: it is no JSON.
+        """
+        most = len(self._nodes) + _MORE
+        try:
+            elements = _counter(most)(data)
+        except msgspec.ValidationError:
+            raise Mismatch(f"expected {self._counted()}, got more than {most}") from None
+        count = sum(element is not None for element in msgspec.structs.astuple(elements))
+        if not self._required <= count <= len(self._nodes):
+            raise Mismatch(f"expected {self._counted()}, got {count}")
+        return count
 
     def _counted(self) -> str:
         most = len(self._nodes)
         if self._required < most:
             return f"{self._required} to {most} {self._noun}s"
         return f"{most} {self._noun}{'' if most == 1 else 's'}"
+
+
+@cache
+def _counter(most: int) -> Callable[[bytes], msgspec.Struct]:
+    """Return a decoder of arrays of at most so many elements, which makes none of their values."""
+    fields = [(f"element_{index}", Raw, None) for index in range(most)]
+    return Decoder(msgspec.defstruct("Elements", fields, array_like=True, forbid_unknown_fields=True)).decode
 
 
 def _may_hold_negative_zero(data: bytes) -> bool:

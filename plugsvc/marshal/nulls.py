@@ -1,6 +1,6 @@
 """Null where a list, dict or bytes is expected: how Go writes one that is nil. It is read as an empty one.
 
-The work is done on the JSON text, so that everything else in it stays as it is. It is only done after a failure.
+It works on the JSON text, so that everything else in it stays as it is, and only after a failure to decode.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, inspect
 from msgspec.json import Decoder
 
-from .typeinfo import Fields, unwrap
+from .typeinfo import Fields, children, reaches, unwrap
 
 __all__ = ["mend_nulls"]
 
@@ -35,7 +35,7 @@ def mend_nulls(data: bytes, node: inspect.Type) -> bytes:
         return data if start != b"n" else _empty(node.types[0], data)
     if start == b"n":
         return _empty(node, data)
-    if start != _opens(node):
+    if start != _opens(node) or not any(reaches(child, _has_empty) for child in children(node)):
         return data
     if start == b"[":
         return _mend_array(data, node)
@@ -52,6 +52,11 @@ def _opens(node: inspect.Type) -> bytes | None:
     if isinstance(node, (inspect.DictType, inspect.DataclassType, inspect.TypedDictType)):
         return b"{"
     return None
+
+
+def _has_empty(node: inspect.Type) -> bool:
+    """Return whether null may stand for an empty value of this very type."""
+    return _empty(node, b"") != b""
 
 
 def _empty(node: inspect.Type, data: bytes) -> bytes:

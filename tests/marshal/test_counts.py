@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
 from plugsvc.errors import ArgumentError, ResultError
@@ -228,3 +230,59 @@ def test_types_without_a_function() -> None:
     assert Signature.from_types([], [int], returns_error=True).decode_results(b"[1]") == (1, None)
     with pytest.raises(ArgumentError, match=r"^argument '0' is missing$"):
         signature.encode_args((), {"0": 1})
+
+
+class Counted(msgspec.Struct):
+    """Says how often an instance was made."""
+
+    value: int
+    made: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        type(self).made += 1
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b'[{"value":1},"x"]', "expected int, got str, at $[1]"),
+        (b'[{"value":1},1e400]', "number out of range, at $[1]"),
+        (b'[{"value":1},null]', "expected int, got null, at $[1]"),
+        (b'[{"value":1},nope]', "not JSON: JSON is malformed: invalid character (byte 14)"),
+        (b'[{"value":1},1,2]', "expected 2 arguments, got 3"),
+        (b'[{"value":1}]', "expected 2 arguments, got 1"),
+    ],
+)
+def test_values_are_made_once_also_when_something_is_wrong(data: bytes, text: str) -> None:
+    Counted.made = 0
+    with pytest.raises(ArgumentError) as caught:
+        Signature.from_types([Counted, int], []).decode_args(data)
+    assert str(caught.value) == text
+    assert Counted.made <= 1
+
+
+@pytest.mark.parametrize(
+    ("of", "data", "text"),
+    [
+        (str, b"[1" + b",1" * 16 + b"]", "expected 1 argument, got 17"),
+        (str, b"[1" + b",1" * 17 + b"]", "expected 1 argument, got more than 17"),
+        (str, b"[1" + b",1" * 10_000_000 + b"]", "expected 1 argument, got more than 17"),
+        (str, b"[" + b'{"a":[null]},' * 1_000_000 + b"1]", "expected 1 argument, got more than 17"),
+        (str, b"[" + b"null," * 4_000_000 + b"null]", "expected 1 argument, got more than 17"),
+        (list[int], b"[[" + b"null," * 4_000_000 + b"null]]", "expected int, got null, at $[0][0]"),
+    ],
+    ids=["few", "more", "integers", "objects", "nulls", "nulls in an array"],
+)
+def test_values_are_counted_without_being_made(of: Any, data: bytes, text: str) -> None:
+    signature = Signature.from_types([of], [])
+    started = time.process_time()
+    with pytest.raises(ArgumentError) as caught:
+        signature.decode_args(data)
+    assert str(caught.value) == text
+    assert time.process_time() - started < 2  # a tenth of a second; several where each value is made
+
+
+def test_defaults_are_counted_as_well() -> None:
+    assert provider(three).decode_args(b"[1]") == (1,)
+    with pytest.raises(ArgumentError, match=r"^expected 1 to 3 arguments, got more than 19$"):
+        provider(three).decode_args(b"[" + b"1," * 30 + b"1]")

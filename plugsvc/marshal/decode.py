@@ -14,7 +14,8 @@ from ..jsontext import mend_negative_zeros, mend_text
 from .checks import Check, residual
 from .mismatch import TOO_DEEP, Mismatch, from_msgspec
 from .nulls import mend_nulls
-from .typeinfo import extra, reaches
+from .stack import check_depth_of_json
+from .typeinfo import extra, may_be_deep, reaches
 from .types import FLOAT32
 
 __all__ = ["ArrayDecoder"]
@@ -46,6 +47,7 @@ class ArrayDecoder:
             reaches(node, lambda part: isinstance(part, inspect.FloatType | inspect.DecimalType | inspect.AnyType))
             for node in nodes
         )
+        self._may_be_deep = any(map(may_be_deep, nodes))
         self._only_integers = not any(reaches(node, lambda part: extra(part) == FLOAT32) for node in nodes)
 
     def decode(self, data: bytes | Raw | None) -> tuple[Any, ...]:
@@ -54,6 +56,8 @@ class ArrayDecoder:
         Raises:
             Mismatch: they do not fit. The path begins with the position in the array.
         """
+        if data is not None and self._may_be_deep:
+            check_depth_of_json(bytes(data))
         signed = data
         if self._may_hold_floats and data is not None and _may_hold_negative_zero(bytes(data)):
             # msgspec reads -0 as an integer, without its sign. Where an integer is wanted, the second try has it.

@@ -24,7 +24,7 @@ from .mismatch import TOO_DEEP, Mismatch, kind
 from .quickcheck import is_plain
 from .raw import check_raw
 
-__all__ = ["quick_json", "to_json"]
+__all__ = ["parts", "quick_json", "to_json"]
 
 _FINE = frozenset((str, int, bool, type(None), bytes))
 _SCALARS = _FINE | {float}
@@ -135,6 +135,11 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f".{key}", item) for key, item in value.items())
     elif _has_fields(value):
         yield from ((f".{name}", item) for name, item in _members(value))
+
+
+def parts(value: Any) -> list[Any]:
+    """Return the values directly inside of `value` that may have values inside of them."""
+    return [] if type(value) in _SCALARS else [item for _, item in _children(value) if type(item) not in _SCALARS]
 
 
 def _places(values: Any) -> Iterator[tuple[str, Any]]:

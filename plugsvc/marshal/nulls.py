@@ -90,8 +90,9 @@ def _mend_object(data: bytes, node: inspect.Type) -> bytes:
     else:
         assert isinstance(node, Fields)
         kinds = {field.encode_name: field.type for field in node.fields}
-    mended = (
+    # A list: the frames of a generator would be on the stack of C, one for each level.
+    mended = [
         _text(name) + b":" + (mend_nulls(value, kinds[name]) if name in kinds else value)
         for name, value in members.items()
-    )
+    ]
     return b"{" + b",".join(mended) + b"}"

@@ -10,11 +10,12 @@ from msgspec import Raw, inspect
 from ..errors import ArgumentError, ResultError, SignatureError
 from .checks import full
 from .decode import ArrayDecoder
-from .encode import quick_json, to_json
+from .encode import parts, quick_json, to_json
 from .inspection import Parameter, inspected, is_error, mentions_error, returned
 from .mismatch import TOO_DEEP, Mismatch
 from .quickcheck import QuickCheck, quick_check
-from .typeinfo import Unsupported, bounded, describe, reaches
+from .stack import check_depth_of_values
+from .typeinfo import Unsupported, bounded, describe, may_be_deep, reaches
 
 __all__ = ["Side", "Signature"]
 
@@ -43,6 +44,8 @@ class Signature:
         "_arg_types",
         "_args",
         "_as_tuple",
+        "_deep_args",
+        "_deep_results",
         "_is_single",
         "_parameters",
         "_quick_args",
@@ -59,6 +62,8 @@ class Signature:
     )
 
     _args: ArrayDecoder
+    _deep_args: bool
+    _deep_results: bool
     _quick_args: QuickCheck
     _quick_results: QuickCheck
     _results: ArrayDecoder
@@ -176,7 +181,7 @@ class Signature:
         if kwargs or len(args) != len(self._parameters):
             args = self._bind(args, kwargs or {})
         try:
-            return _encode(args, self._quick_args, self._arg_types)
+            return _encode(args, self._quick_args, self._arg_types, self._deep_args)
         except Mismatch as mismatch:
             raise ArgumentError(mismatch.text, "$" + mismatch.path if mismatch.path else "") from mismatch.__cause__
 
@@ -200,7 +205,7 @@ class Signature:
         """
         if self._is_single:
             try:
-                return _encode((value,), self._quick_results, self._result_types)
+                return _encode((value,), self._quick_results, self._result_types, self._deep_results)
             except Mismatch as mismatch:
                 raise ResultError(mismatch.text, "$" + mismatch.path if mismatch.path else "") from mismatch.__cause__
         results, error = self.encode_outcome(value)
@@ -225,7 +230,7 @@ class Signature:
                 if last is not None and not isinstance(last, BaseException):
                     raise Mismatch(f"expected an error or None as last result, got {type(last).__name__}")
                 error = last
-            return _encode(values, self._quick_results, self._result_types), error
+            return _encode(values, self._quick_results, self._result_types, self._deep_results), error
         except Mismatch as mismatch:
             if error is not None:
                 return None, error
@@ -306,7 +311,9 @@ class Signature:
         return tuple(values)
 
 
-def _encode(values: Sequence[Any], quick: QuickCheck, types: Sequence[_Typed]) -> bytes:
+def _encode(values: Sequence[Any], quick: QuickCheck, types: Sequence[_Typed], deep: bool) -> bytes:
+    if deep:
+        check_depth_of_values(values, parts)
     try:
         # In this order: what JSON was made of has an end, also when it is looked through.
         data = quick_json(values)
@@ -334,6 +341,10 @@ def _array_decoder(types: Sequence[_Typed], required: int, noun: str) -> ArrayDe
     return ArrayDecoder([node for _, node in types], [annotation for annotation, _ in types], required, noun)
 
 
+def _are_deep(types: Sequence[_Typed]) -> bool:
+    return any(may_be_deep(node) for _, node in types)
+
+
 def _quick_check(types: Sequence[_Typed]) -> QuickCheck:
     return quick_check([node for _, node in types])
 
@@ -344,6 +355,8 @@ def _counted(count: int, noun: str = "result") -> str:
 
 _MADE_WHEN_USED: dict[str, Callable[[Signature], Any]] = {
     "_args": lambda self: _array_decoder(self._arg_types, self._required, "argument"),
+    "_deep_args": lambda self: _are_deep(self._arg_types),
+    "_deep_results": lambda self: _are_deep(self._result_types),
     "_quick_args": lambda self: _quick_check(self._arg_types),
     "_quick_results": lambda self: _quick_check(self._result_types),
     "_results": lambda self: _array_decoder(self._result_types, len(self._result_types), "result"),

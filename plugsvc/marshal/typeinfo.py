@@ -17,7 +17,17 @@ from msgspec import Meta, inspect
 
 from .types import EXTRA, FLOAT32, UINT64, Int64
 
-__all__ = ["Unsupported", "bounded", "children", "describe", "extra", "is_unbounded", "reaches", "unwrap"]
+__all__ = [
+    "Unsupported",
+    "bounded",
+    "children",
+    "describe",
+    "extra",
+    "is_unbounded",
+    "may_be_deep",
+    "reaches",
+    "unwrap",
+]
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -199,6 +209,15 @@ def _walk(node: inspect.Type) -> Iterator[inspect.Type]:
 def reaches(node: inspect.Type, test: Callable[[inspect.Type], bool]) -> bool:
     """Return whether `test` is true for the type or for anything that it is made of."""
     return any(test(part) for part in _walk(node))
+
+
+def may_be_deep(node: inspect.Type) -> bool:
+    """Return whether the type itself sets no limit on how deep its values are nested."""
+    return reaches(node, lambda part: isinstance(part, inspect.AnyType) or (isinstance(part, Fields) and _recurs(part)))
+
+
+def _recurs(node: inspect.Type) -> bool:
+    return any(reaches(child, lambda part: part is node) for child in children(node))
 
 
 def is_unbounded(node: inspect.Type) -> bool:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from msgspec import Raw
+from msgspec import MsgspecError, Raw, Struct
+from msgspec.json import Decoder
 
-from ..errors import ServiceError
-from ..wire import Request, encode_reply, join_reply
+from ..errors import ArgumentError, ServiceError
+from ..wire import encode_reply, join_reply, service_panic
+from .dispatch import Pace
 
-__all__ = ["Service", "answer", "failed", "succeeded"]
+__all__ = ["Call", "Service", "answer", "answer_refused", "decode", "failed", "succeeded"]
 
-QUICK_SECONDS = 0.001
-FIRST_PENALTY = 4
-LARGEST_PENALTY = 4096
+LARGE_ARGS = 64 * 1024
+"""From this many bytes on, arguments are counted before they are decoded."""
+
+
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
+"""Types of what most services return, to tell quickly that nothing has to be awaited."""
 
 
 class Codec(Protocol):
@@ -35,74 +40,115 @@ class Codec(Protocol):
 
 
 class Service:
-    """A function with its signature, and what is known about how quick it is.
+    """A function with its signature, and its pace.
 
-    A service is taken for quick until it is seen to be slow. Then it has to be quick many times in a row
-    before it is taken for quick again, twice as many each time it disappoints. The counters are changed
-    without a lock: a lost update costs a thread hand-over, nothing else.
-
-    `is_async`: the function is to be awaited; such a service is never quick, and `tasks` has its calls.
+    `is_async`: the function is to be called in an event loop. What it returns is awaited there if it is awaitable.
+    `max_args`: how many arguments it takes at most, None for any number.
     """
 
-    __slots__ = ("_good", "_penalty", "function", "is_async", "label", "quick", "signature")
+    __slots__ = ("function", "is_async", "label", "max_args", "pace", "signature")
 
-    def __init__(self, label: str, function: Callable[..., Any], signature: Codec, *, is_async: bool = False) -> None:
+    def __init__(
+        self,
+        label: str,
+        function: Callable[..., Any],
+        signature: Codec,
+        *,
+        is_async: bool = False,
+        max_args: int | None = None,
+    ) -> None:
         self.label = label
         self.function = function
         self.signature = signature
         self.is_async = is_async
-        self.quick = not is_async
-        self._good = 0
-        self._penalty = FIRST_PENALTY
-
-    def note(self, seconds: float) -> None:
-        """Take note of how long a call took."""
-        if seconds > QUICK_SECONDS:
-            self.quick = False
-            self._good = 0
-        elif not self.quick:
-            self._good += 1
-            if self._good >= self._penalty:
-                self.quick = True
-
-    def disappoint(self) -> None:
-        """Take note that a call which was expected to be quick held up others."""
-        self.quick = False
-        self._good = 0
-        self._penalty = min(self._penalty * 2, LARGEST_PENALTY)
+        self.max_args = max_args
+        self.pace = Pace()
 
 
-def answer(service: Service, request: Request) -> bytes:
-    """Carry out a call and return its reply. Nothing that the service does makes this raise."""
-    signature = service.signature
+class Call(Struct, gc=False):
+    """One call of a service, from its request until its reply.
+
+    `args`: the JSON of the arguments, None when they were absent. `weight`: bytes that it counts for in `max_memory`,
+    and does count for while it is `charged`. `awaitable`: what a plain function returned for an event loop to await.
+    """
+
+    service: Any
+    sequence: int
+    args: Any
+    weight: int = 0
+    charged: bool = False
+    awaitable: Any = None
+
+
+def decode(call: Call) -> Sequence[Any]:
+    """Return the arguments of a call, whose JSON is given up. Raises `ArgumentError`."""
+    args = call.args
+    call.args = None
+    service = call.service
+    if args is not None and len(args) >= LARGE_ARGS and service.max_args is not None:
+        _refuse_too_many(args, service.max_args)
+    arguments: Sequence[Any] = service.signature.decode_args(args)
+    return arguments
+
+
+def _refuse_too_many(args: bytes | Raw, most: int) -> None:
+    """Raise `ArgumentError` for an array of more than `most` values, in the time that it takes to find their end."""
+    if bytes(memoryview(args)[:1]) != b"[":
+        return
+    for count in range(most, -1, -1):
+        try:
+            Decoder(tuple[(Raw,) * count] if count else tuple[()]).decode(args)  # type: ignore[misc]
+        except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            if not str(error).startswith("Expected `array` of length"):
+                return
+        else:
+            return
+    raise ArgumentError(f"expected {most} argument{'' if most == 1 else 's'}, got more")
+
+
+def answer(call: Call) -> bytes | None:
+    """Carry out a call and return its reply, or None where `call.awaitable` has to be awaited first.
+
+    Nothing that the service does makes this raise.
+    """
+    service = call.service
     try:
-        args = signature.decode_args(request.args)
-        value = service.function(*args)
+        value = service.function(*decode(call))
+        # Whatever the function looks like: a plain wrapper around an `async def` returns a coroutine.
+        if type(value) not in _PLAIN and hasattr(type(value), "__await__"):
+            call.awaitable = value
+            return None
     except BaseException as error:
-        return failed(request, error)
-    return succeeded(signature, request, value)
+        return failed(call.sequence, error)
+    return succeeded(call, value)
 
 
-def failed(request: Request, error: BaseException) -> bytes:
+def answer_refused(sequence: int, values: int, most: int) -> bytes:
+    """Return the reply to a call whose arguments have too many values."""
+    return encode_reply(sequence, error=f"the arguments have {values} values, more than the {most} that are allowed")
+
+
+def failed(sequence: int, error: BaseException) -> bytes:
     """Return the reply where a service has raised something, or the arguments did not fit."""
     if isinstance(error, ServiceError):
-        return encode_reply(request.sequence, error=text_of(error))
-    # Also SystemExit and KeyboardInterrupt: a service has no say in whether its host goes on. A real Ctrl-C
+        return encode_reply(sequence, error=text_of(error))
+    # Also SystemExit and KeyboardInterrupt: a service does not decide whether its host goes on. A real Ctrl-C
     # goes to the main thread, and no service runs there.
-    return encode_reply(request.sequence, error=f"panic in service: {panic_text(error)}")
+    return encode_reply(sequence, error=service_panic(panic_text(error)))
 
 
-def succeeded(signature: Codec, request: Request, value: Any) -> bytes:
+def succeeded(call: Call, value: Any) -> bytes:
     """Return the reply where a service has returned something, which may not fit."""
+    signature = call.service.signature
     try:
         if signature.returns_error:
             results, failure = signature.encode_outcome(value)
             # An error may come with what was done before it; then both are sent, and the error decides.
-            return encode_reply(request.sequence, reply=results, error=None if failure is None else text_of(failure))
-        return join_reply(request.sequence, signature.encode_results(value))
+            return encode_reply(call.sequence, reply=results, error=None if failure is None else text_of(failure))
+        return join_reply(call.sequence, signature.encode_results(value))
     except BaseException as error:
-        # ResultError, or whatever the code of a result's own class raised while it was looked at.
-        return encode_reply(request.sequence, error=text_of(error))
+        # ResultError, or whatever the code of a result's own class raised.
+        return encode_reply(call.sequence, error=text_of(error))
 
 
 def text_of(error: BaseException) -> str:

@@ -23,6 +23,7 @@ LARGE_READ = 1024 * 1024
 LINGER_SECONDS = 1.0
 _VANISHED = (errno.EIO, errno.ENXIO, errno.ENODEV)
 """What a descriptor says that is of no use any more (a terminal hung up, a device vanished): an end like any other."""
+_LONGEST_POLL = 2**31 - 1
 LINGER_BYTES = 2 * 1024 * 1024
 """More than a pipe holds: so much is read after `wake` however long that takes."""
 
@@ -156,12 +157,13 @@ class Channel:
             # The plugin is there, and must not wait for a reply that cannot be written.
             self.wake()
 
-    def wait_for_reader_gone(self, timeout: float | None = None) -> None:
-        """Wait until the plugin has closed the end that it reads from, or for `wake`, or for `timeout`
-        seconds.
+    def wait_for_reader_gone(self, timeout: float | None = None) -> bool:
+        """Wait until the plugin has closed the end that it reads from, or for `wake`; return False when that takes
+        longer than `timeout` seconds.
         """
-        if not (self.broken or self.woken):
-            self._writer_gone.poll(None if timeout is None else max(0, int(timeout * 1000)))
+        if self.broken or self.woken:
+            return True
+        return bool(self._writer_gone.poll(None if timeout is None else min(int(timeout * 1000), _LONGEST_POLL)))
 
     def wake(self) -> None:
         """Let nobody wait any longer. What the plugin has written already can still be read."""

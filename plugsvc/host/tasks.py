@@ -1,8 +1,7 @@
-"""Services that are coroutine functions: each call is a task in an event loop, and has no thread.
+"""The driver for calls that are awaited: each is a task in an event loop, and has no thread.
 
-The thread that reads hands calls over to the loop, many at a time where they come together. The loop posts the
-replies and writes, once for all that are ready, what there is room for; it never waits for a plugin that does not
-read.
+Threads ask the loop to take the calls that wait for it, once for many. The loop reports the replies to the owner of the
+connection, and lets it write once for all that are ready, as far as there is room: a loop never waits for a plugin.
 """
 
 from __future__ import annotations
@@ -10,18 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..openers.descriptors import standard_reserved
-from ..wire import Request
-from .calls import Service, failed, succeeded
+from .calls import Call, decode, failed, succeeded
 from .channel import block_sigpipe
-from .outbox import Outbox
 
 __all__ = ["Tasks", "Venue", "own_loop"]
 
@@ -69,95 +67,74 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
+class Owner(Protocol):
+    """Whose calls are awaited: a `Server`. All of it is called in the loop."""
+
+    def take_awaited(self) -> Iterable[Call]:
+        """Return the calls to begin."""
+
+    def answered(self, call: Call, reply: bytes | None) -> None:
+        """Take note that a call has ended; without reply when it was cancelled."""
+
+    def flush_from_loop(self, may_write: bool) -> None:
+        """Write replies, without waiting."""
+
+
 class Tasks:
-    """The calls of one connection that are awaited.
+    """The calls of one connection that are awaited."""
 
-    `bound`: how many may run at once; others wait. `relieve` is called in the loop after replies have been written,
-    with False when there was no room for all of them.
-    """
-
-    def __init__(self, venue: Venue | None, bound: int, outbox: Outbox, relieve: Callable[[bool], None]) -> None:
+    def __init__(self, owner: Owner, venue: Venue | None) -> None:
+        self._owner = owner
         self._venue = venue if venue is not None else Venue(own_loop(), contextvars.Context())
         self._loop = self._venue.loop
-        self._bound = bound
-        self._outbox, self._relieve = outbox, relieve
-        self._waiting: deque[tuple[Service, Request]] = deque()
-        self._running: set[asyncio.Task[None]] = set()
-        self._beginning = False
+        self._running: set[asyncio.Task[bytes]] = set()
         self._flushing = False
         self._over = False
-        # Each is counted by one thread only, so they need no lock.
-        self._added, self._answered = 0, 0
         # In a thread that is not ours a write to a plugin that is gone may be deadly.
         self._may_write = venue is None or signal.getsignal(signal.SIGPIPE) != signal.SIG_DFL
 
-    @property
-    def waiting(self) -> int:
-        """How many calls have not begun."""
-        return len(self._waiting)
-
-    @property
-    def busy(self) -> bool:
-        """Whether there is a call whose reply is not in the outbox."""
-        return self._added != self._answered
-
-    def add(self, service: Service, request: Request) -> None:
-        """Let the loop carry out a call. From any thread, by one at a time.
-
-        Where that is not possible the reply is in the outbox at once, to be flushed.
-        """
-        self._added += 1
-        self._waiting.append((service, request))
-        if not self._beginning:
-            self._beginning = True
-            try:
-                self._loop.call_soon_threadsafe(self._begin)
-            except RuntimeError as error:  # the loop is closed
-                self._beginning = False
-                while self._waiting:
-                    _, request = self._waiting.popleft()
-                    self._outbox.post(failed(request, error))
-                    self._answered += 1
+    def submit(self) -> Exception | None:
+        """Have the loop take the calls that wait for it; return the reason where that is not possible."""
+        try:
+            self._loop.call_soon_threadsafe(self._begin)
+        except RuntimeError as error:  # the loop is closed
+            return error
+        return None
 
     def cancel(self) -> None:
-        """Cancel what is running and drop what waits: nobody wants the replies any more."""
+        """Cancel what is running: nobody wants the replies any more."""
         self._over = True
-        self._waiting.clear()
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._cancel_all)
 
     # In the loop
 
     def _begin(self) -> None:
-        self._beginning = False
-        waiting, running = self._waiting, self._running
-        while waiting and len(running) < self._bound:
-            try:
-                service, request = waiting.popleft()
-            except IndexError:  # dropped
-                return
+        for call in self._owner.take_awaited():
             task = self._loop.create_task(
-                self._carry_out(service, request), name=service.label, context=self._venue.context.copy()
+                self._carry_out(call), name=call.service.label, context=self._venue.context.copy()
             )
-            running.add(task)
-            task.add_done_callback(self._ended)
+            self._running.add(task)
+            task.add_done_callback(functools.partial(self._ended, call))
 
-    async def _carry_out(self, service: Service, request: Request) -> None:
-        signature = service.signature
+    async def _carry_out(self, call: Call) -> bytes:
         try:
-            args = signature.decode_args(request.args)
-            value = await service.function(*args)
+            value = call.awaitable if call.awaitable is not None else call.service.function(*decode(call))
+            call.awaitable = None
+            if hasattr(type(value), "__await__"):
+                value = await value
         except BaseException as error:
             if self._over and isinstance(error, asyncio.CancelledError):
                 raise
-            reply = failed(request, error)
-        else:
-            reply = succeeded(signature, request, value)
-        self._outbox.post(reply)
+            return failed(call.sequence, error)
+        return succeeded(call, value)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, call: Call, task: asyncio.Task[bytes]) -> None:
         self._running.discard(task)
-        self._answered += 1
+        if not task.cancelled():
+            self._owner.answered(call, task.result())
+        else:  # before it began, or since nobody wants the reply
+            self._owner.answered(call, None if self._over else failed(call.sequence, asyncio.CancelledError()))
         if not self._flushing:
             # Others that end in the same iteration are written together with this one.
             self._flushing = True
@@ -165,9 +142,8 @@ class Tasks:
 
     def _flush(self) -> None:
         self._flushing = False
-        flushed = self._may_write and self._outbox.flush_some()
+        self._owner.flush_from_loop(self._may_write)
         self._begin()
-        self._relieve(flushed)
 
     def _cancel_all(self) -> None:
         for task in self._running:

@@ -1,5 +1,6 @@
 """The protocol without I/O: bytes in, messages out, and back."""
 
+from .count import CONTAINER, count_values, rough_count
 from .encode import encode_reply, encode_request, join_call, join_reply, request_prefix
 from .framing import MAX_DEPTH, MAX_MESSAGE, MessageReader, ReplyReader, RequestReader
 from .messages import (
@@ -22,6 +23,7 @@ from .table import (
 
 __all__ = [
     "CALL",
+    "CONTAINER",
     "GET_MANIFEST",
     "HAS_NAMESPACE",
     "LIST_SERVICES",
@@ -35,12 +37,14 @@ __all__ = [
     "Request",
     "RequestKind",
     "RequestReader",
+    "count_values",
     "encode_reply",
     "encode_request",
     "invalid_request_type",
     "join_call",
     "join_reply",
     "request_prefix",
+    "rough_count",
     "service_panic",
     "undefined_namespace",
     "undefined_service",

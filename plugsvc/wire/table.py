@@ -1,6 +1,6 @@
-"""What is legal when: the kinds of requests, what each carries, and where its answer is.
+"""The types of requests: what each carries, where its answer is, and the error texts of a host.
 
-Both sides read the protocol off this table: it says in one place what a host must answer and what a client may take.
+The host looks requests up by this table (`host.lookup`); a new type of request begins with a row here.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ class RequestKind(NamedTuple):
     `answer`: the field of the reply that has the answer when there is no error.
     `addresses_service`: `name` and `args` count; otherwise they are ignored.
     `needs_namespace`: the namespace has to be defined, otherwise the reply is an error.
-    `in_order`: answered by the reader itself, before the next request is looked at; otherwise concurrently.
+
+    Calls are answered concurrently. A host answers everything else by itself, before it looks at the next request.
     """
 
     type: str
     answer: Literal["ok", "services", "reply"]
     addresses_service: bool
     needs_namespace: bool
-    in_order: bool
 
 
 REQUEST_KINDS: Mapping[str, RequestKind] = MappingProxyType(
     {
         kind.type: kind
         for kind in (
-            RequestKind(CALL, "reply", addresses_service=True, needs_namespace=True, in_order=False),
-            RequestKind(HAS_NAMESPACE, "ok", addresses_service=False, needs_namespace=False, in_order=True),
-            RequestKind(GET_MANIFEST, "reply", addresses_service=False, needs_namespace=True, in_order=True),
-            RequestKind(LIST_SERVICES, "services", addresses_service=False, needs_namespace=True, in_order=True),
+            RequestKind(CALL, "reply", addresses_service=True, needs_namespace=True),
+            RequestKind(HAS_NAMESPACE, "ok", addresses_service=False, needs_namespace=False),
+            RequestKind(GET_MANIFEST, "reply", addresses_service=False, needs_namespace=True),
+            RequestKind(LIST_SERVICES, "services", addresses_service=False, needs_namespace=True),
         )
     }
 )
-"""By type. A host checks in this order: is it `hasNamespace`; is the namespace defined; is the type known; and then, is
-the service defined."""
+"""By type. A host checks in this order: does the type need a namespace, and is that defined; is the type known; and
+then, is the service defined."""
 
 
 def undefined_namespace(namespace: str) -> str:
@@ -75,4 +75,5 @@ def service_panic(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
+    """Return `text` in double quotes, with the escapes of JSON, so that an error stays on one line."""
     return json_string(text).decode()

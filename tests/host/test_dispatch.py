@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
@@ -11,15 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from msgspec import Raw
 
-from plugsvc.host.calls import FIRST_PENALTY, QUICK_SECONDS, Service
-from plugsvc.host.channel import Channel
-from plugsvc.host.dispatch import MAX_IDLE, Dispatcher
-from plugsvc.host.outbox import Outbox
+from plugsvc.host.dispatch import FIRST_PENALTY, QUICK_SECONDS, Pace, Place, place
 from plugsvc.host.registry import Registry
-from plugsvc.marshal import Signature
-from plugsvc.wire import Request
+from plugsvc.host.roles import MAX_IDLE
 
 from .conftest import PATIENCE, Peer
 
@@ -45,10 +39,10 @@ def test_quick_calls_are_answered_where_they_are_read(
     for _ in range(200):
         peer.call("where")
     # Not all, on a busy machine: a call that was not seen to end in time counts as slow.
-    assert "plugsvc-leader" in Counter(threads_of)
+    assert "plugsvc-reader" in Counter(threads_of)
 
 
-def test_a_stuck_call_loses_the_reading(registry: Registry, connect: Connect, threads_of: list[str]) -> None:
+def test_a_stuck_call_loses_the_reader_role(registry: Registry, connect: Connect, threads_of: list[str]) -> None:
     release = threading.Event()
 
     @registry.service("test")
@@ -60,10 +54,10 @@ def test_a_stuck_call_loses_the_reading(registry: Registry, connect: Connect, th
     slow = peer.start("wait")
     for _ in range(20):
         peer.call("where")
-    assert "plugsvc-sentinel" in Counter(threads_of)
+    assert "plugsvc-watchdog" in Counter(threads_of)
     release.set()
-    # The first leader itself got stuck, for nothing was known about the service.
-    assert peer.reply() == {"sequence": slow, "reply": ["plugsvc-leader"]}
+    # The first reader itself got stuck, for nothing was known about the service.
+    assert peer.reply() == {"sequence": slow, "reply": ["plugsvc-reader"]}
 
 
 def test_a_service_seen_to_be_slow_goes_to_workers(
@@ -83,8 +77,8 @@ def test_a_service_seen_to_be_slow_goes_to_workers(
 
     peer = connect(registry)
     assert peer.call("wait", QUICK_SECONDS * 2) == {"reply": []}
-    held_up: list[Service] = []
-    monkeypatch.setattr(Service, "disappoint", held_up.append)
+    held_up: list[Pace] = []
+    monkeypatch.setattr(Pace, "disappoint", held_up.append)
     for _ in range(10):
         peer.start("wait", PATIENCE)
     for _ in range(11):
@@ -98,7 +92,7 @@ def test_a_service_seen_to_be_slow_goes_to_workers(
 
 
 def test_many_services_that_become_slow_at_once(registry: Registry, connect: Connect) -> None:
-    """Each is taken for quick at first, so one leader after the other gets stuck."""
+    """Each is taken for quick at first, so one reader after the other gets stuck."""
     release = threading.Event()
     for number in range(12):
 
@@ -116,7 +110,7 @@ def test_many_services_that_become_slow_at_once(registry: Registry, connect: Con
     assert sorted(peer.reply()["sequence"] for _ in slow) == slow
 
 
-def test_leaders_that_were_taken_over_from_do_not_pile_up(registry: Registry, connect: Connect) -> None:
+def test_readers_that_were_taken_over_from_do_not_pile_up(registry: Registry, connect: Connect) -> None:
     takeovers = 3 * MAX_IDLE
     released = [threading.Event() for _ in range(takeovers)]
     for number, event in enumerate(released):
@@ -134,88 +128,56 @@ def test_leaders_that_were_taken_over_from_do_not_pile_up(registry: Registry, co
         event.set()
         assert peer.reply()["sequence"] == slow
     deadline = time.monotonic() + PATIENCE
-    while len(more := set(threading.enumerate()) - before) > MAX_IDLE + 2:  # and a leader and a sentinel
+    while len(more := set(threading.enumerate()) - before) > MAX_IDLE + 2:  # and a reader and a watchdog
         assert time.monotonic() < deadline, sorted(thread.name for thread in more)
         peer.call("quick")
 
 
-def test_a_leader_that_lost_the_reading_does_not_work_beyond_the_bound() -> None:
-    """It may lose it while it runs nothing, only held up on a busy machine; then as many others as allowed may run."""
-    wait = service_of_function()
-    wait.disappoint()
-    over, release, taken = threading.Event(), threading.Event(), threading.Event()
-    running = threading.Semaphore(0)
-    requests = [[Request(sequence=number, args=Raw(b"[]")) for number in range(1, 5)]]
-
-    def run() -> int:
-        running.release()
-        release.wait(PATIENCE)
-        return 0
-
-    def read() -> list[Request] | None:
-        if requests:
-            return requests.pop()
-        taken.set()
-        over.wait(PATIENCE)
-        return None
-
-    def lookup(request: Request) -> Service:
-        if request.sequence == 4:
-            assert taken.wait(PATIENCE)
-        return wait
-
-    wait.function = run
-    channel = Channel.of_descriptors(*os.pipe())
-    dispatcher = Dispatcher(read, lookup, Outbox(channel), lambda error: None, max_running=2)
-    try:
-        dispatcher.start()
-        assert taken.wait(PATIENCE)
-        for _ in range(2):
-            assert running.acquire(timeout=PATIENCE)
-        assert not running.acquire(timeout=0.2), "a third call runs"
-        release.set()
-        for _ in range(2):
-            assert running.acquire(timeout=PATIENCE), "the calls that waited are left lying"
-    finally:
-        release.set()
-        over.set()
-        dispatcher.stop()
-        channel.close()
-
-
-def service_of_function() -> Service:
-    service = Service("x", int, Signature.from_types([], [], side="provider"))
-    assert service.quick
-    return service
-
-
-def quick_after(service: Service, seconds: float) -> bool:
-    """Whether it is taken for quick after a call that took so long."""
-    service.note(seconds)
-    return service.quick
+def quick_after(pace: Pace, seconds: float) -> bool:
+    """Whether a service counts as quick after a call that took so long."""
+    pace.note(seconds)
+    return pace.quick
 
 
 def test_slowness_is_remembered_and_forgiven() -> None:
-    service = service_of_function()
-    service.note(QUICK_SECONDS * 2)
-    assert [quick_after(service, 0) for _ in range(FIRST_PENALTY)] == [False] * (FIRST_PENALTY - 1) + [True]
+    pace = Pace()
+    pace.note(QUICK_SECONDS * 2)
+    assert [quick_after(pace, 0) for _ in range(FIRST_PENALTY)] == [False] * (FIRST_PENALTY - 1) + [True]
 
 
 def test_disappointment_doubles_the_penalty() -> None:
-    service = service_of_function()
+    pace = Pace()
     for penalty in (FIRST_PENALTY * 2, FIRST_PENALTY * 4):
-        service.disappoint()
-        assert [quick_after(service, 0) for _ in range(penalty)] == [False] * (penalty - 1) + [True]
+        pace.disappoint()
+        assert [quick_after(pace, 0) for _ in range(penalty)] == [False] * (penalty - 1) + [True]
 
 
 def test_one_slow_call_starts_the_count_anew() -> None:
-    service = service_of_function()
-    service.disappoint()
+    pace = Pace()
+    pace.disappoint()
     for _ in range(FIRST_PENALTY * 2 - 1):
-        service.note(0)
-    service.note(1.0)
-    service.note(0)
-    assert not service.quick
+        pace.note(0)
+    pace.note(1.0)
+    pace.note(0)
+    assert not pace.quick
+
+
+@pytest.mark.parametrize(
+    ("quick", "is_async", "has_room", "expected"),
+    [
+        (True, False, True, Place.INLINE),
+        (True, False, False, Place.WORKER),
+        (False, False, True, Place.WORKER),
+        (False, False, False, Place.WORKER),
+        (True, True, True, Place.LOOP),
+        (False, True, False, Place.LOOP),
+    ],
+)
+def test_where_a_call_runs(quick: bool, is_async: bool, has_room: bool, expected: Place) -> None:
+    pace = Pace()
+    if not quick:
+        pace.disappoint()
+    assert place(pace, is_async, has_room) is expected
 
 
 def test_an_idle_connection_does_not_wake_up(registry: Registry, connect: Connect) -> None:

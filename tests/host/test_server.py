@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,8 +13,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from plugsvc.errors import ProtocolError, ServiceError
+from plugsvc.errors import PluginError, ProtocolError, ServiceError
+from plugsvc.host.channel import Channel
 from plugsvc.host.registry import Registry
+from plugsvc.host.server import Server
+from plugsvc.openers.stream import Duplex, FdStream
 
 from .conftest import PATIENCE, Peer
 
@@ -54,7 +58,7 @@ def test_requests_about_namespaces(full: Registry, connect: Connect) -> None:
 def test_a_name_in_an_error_stays_on_one_line(full: Registry, connect: Connect) -> None:
     peer = connect(full)
     peer.request("call", 'a"b\\c\n\x00')
-    assert peer.reply()["error"] == 'undefined namespace "a\\"b\\\\c\\n\\x00"'
+    assert peer.reply()["error"] == 'undefined namespace "a\\"b\\\\c\\n\\u0000"'
 
 
 def test_calls_are_answered(full: Registry, connect: Connect) -> None:
@@ -466,3 +470,89 @@ def test_a_registry_may_change_meanwhile(full: Registry, connect: Connect) -> No
     assert peer.call("late") == {"error": 'undefined service "late"'}
     full.add_service("test", "late", add)
     assert peer.call("late", 1, 1) == {"reply": [2]}
+
+
+class Silent(FdStream):
+    """What is read from it fails."""
+
+    def read(self, size: int) -> bytes | None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+
+def test_a_failing_descriptor_ends_the_connection_with_its_reason(full: Registry) -> None:
+    plugin_reads, host_writes = os.pipe()
+    server = Server(full, Channel(Duplex(Silent(os.open(os.devnull, os.O_RDONLY)), FdStream(host_writes))))
+    server.start()
+    assert server.wait(PATIENCE)
+    assert os.read(plugin_reads, 1) == b""
+    os.close(plugin_reads)
+    assert isinstance(server.error, PluginError)
+    assert str(server.error) == "the host cannot serve the plugin: [Errno 12] Cannot allocate memory"
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_where_no_thread_can_be_started_the_connection_ends(
+    failing: int, full: Registry, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def fails(thread: threading.Thread) -> None:
+        started.append(thread)
+        if len(started) == failing:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    release = threading.Event()
+
+    @full.service("test")
+    def wait() -> bool:
+        return release.wait(PATIENCE)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fails)
+        peer = connect(full)
+        if failing == 3:
+            peer.start("wait")  # for which the watchdog takes over, and wants a successor
+        error = peer.end()
+    assert isinstance(error, PluginError)
+    assert str(error) == "the host cannot serve the plugin: can't start new thread"
+    assert peer.line() == b""
+    release.set()
+
+
+def test_a_reply_does_not_wait_for_a_slow_call_behind_it(full: Registry, connect: Connect) -> None:
+    """Replies to requests of one read are written together, but not when the reader is held up in between."""
+    release = threading.Event()
+
+    @full.service("test")
+    def wait() -> bool:
+        return release.wait(PATIENCE)
+
+    peer = connect(full)
+    message = '{"sequence":%d,"type":"call","namespace":"test","name":"%s","args":%s}'
+    peer.send((message % (1, "add", "[1,2]") + message % (2, "wait", "[]")).encode())
+    assert peer.reply() == {"sequence": 1, "reply": [3]}
+    release.set()
+    assert peer.reply() == {"sequence": 2, "reply": [True]}
+
+
+def test_many_arguments_are_refused_before_they_are_built(full: Registry, connect: Connect) -> None:
+    peer = connect(full)
+    peer.send(b'{"sequence":1,"type":"call","namespace":"test","name":"add","args":[' + b"1," * 200_000 + b"1]}")
+    assert peer.reply() == {"sequence": 1, "error": "expected 2 arguments, got more"}
+    peer.send(b'{"sequence":2,"type":"call","namespace":"test","name":"add","args":[1' + b" " * 200_000 + b",2]}")
+    assert peer.reply() == {"sequence": 2, "reply": [3]}
+
+
+def test_more_values_than_allowed_are_an_error_of_that_call(full: Registry, connect: Connect) -> None:
+    @full.service("test")
+    def count(values: list[Any]) -> int:
+        return len(values)
+
+    peer = connect(full, max_values=1000)
+    assert peer.call("count", [0] * 500) == {"reply": [500]}
+    assert peer.call("count", [0] * 1000) == {
+        "error": "the arguments have 1008 values, more than the 1000 that are allowed"
+    }
+    assert peer.call("count", ["[,{" * 1000]) == {"reply": [1]}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import json
+import os
 import subprocess
 import sys
 import threading
@@ -127,6 +129,47 @@ def test_whatever_is_awaited(registry: Registry, connect: Connect) -> None:
     assert peer.call("method", 3) == {"reply": [3]}
     assert peer.call("object", 3) == {"reply": [-3]}
     assert peer.call("partial") == {"reply": [5]}
+
+
+def test_a_wrapper_around_a_coroutine_function(registry: Registry, connect: Connect, place: dict[str, Any]) -> None:
+    """What a function returns is awaited if it is awaitable, whatever the function looks like."""
+
+    async def triple(number: int) -> int:
+        await asyncio.sleep(0)
+        return 3 * number
+
+    @functools.wraps(triple)
+    def wrapped(*args: Any) -> Any:
+        return triple(*args)
+
+    def plain(number: int) -> Any:
+        return triple(number) if number else 0
+
+    registry.add_service("test", "wrapped", wrapped)
+    registry.add_service("test", "plain", plain)
+    peer = connect(registry, **place)
+    assert peer.call("wrapped", 3) == {"reply": [9]}
+    assert peer.call("plain", 4) == {"reply": [12]}
+    assert peer.call("plain", 0) == {"reply": [0]}
+    assert peer.call("wrapped", "x") == {"error": "expected int, got str, at $[0]"}
+    sequences = [peer.start("wrapped", number) for number in range(200)]
+    assert sorted(peer.reply()["sequence"] for _ in sequences) == sequences
+
+
+def test_a_task_that_somebody_cancels_is_answered(registry: Registry, connect: Connect, gate: Gate) -> None:
+    with running() as loop:
+        peer = connect(registry, venue=Venue.here(loop))
+        peer.start("wait", 1)
+        gate.until(1)
+
+        async def cancel_all() -> None:
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+
+        asyncio.run_coroutine_threadsafe(cancel_all(), loop).result(PATIENCE)
+        assert peer.reply()["error"] == "panic in service: CancelledError"
+        peer.close()
+        peer.end()
 
 
 def test_many_at_once_need_no_threads(registry: Registry, connect: Connect, gate: Gate, place: dict[str, Any]) -> None:
@@ -259,20 +302,20 @@ def test_no_more_than_the_bound_run_at_once(registry: Registry, connect: Connect
 
 def test_reading_stops_when_too_many_wait(registry: Registry, connect: Connect, gate: Gate) -> None:
     peer = connect(registry, max_awaiting=1, max_queued=5)
-    dispatcher = peer.server._dispatcher
-    stuck, wait = threading.Event(), dispatcher._room.wait
-
-    def waits() -> None:
-        stuck.set()
-        wait()
-
-    dispatcher._room.wait = waits  # type: ignore[assignment,method-assign]
-    for number in range(10):
-        peer.start("wait", number)
-    assert stuck.wait(PATIENCE)
-    assert dispatcher._backlog() >= 5
+    os.set_blocking(peer.writer, False)
+    message = json.dumps({"type": "call", "namespace": "test", "name": "wait", "args": [1], "sequence": 1}).encode()
+    sent = 0
+    while sent < 1_000_000:
+        try:
+            # Less than PIPE_BUF, so it is written whole or not at all.
+            sent += os.write(peer.writer, message) == len(message)
+        except BlockingIOError:
+            break
+    else:
+        pytest.fail("everything is read, however many calls wait")
     gate.open()
-    assert sorted(peer.reply()["reply"][0] for _ in range(10)) == list(range(10))
+    for _ in range(sent):
+        assert peer.reply()["sequence"] == 1
 
 
 def test_a_plugin_that_does_not_read_holds_up_no_loop(

@@ -10,10 +10,10 @@ from plugsvc.wire import REQUEST_KINDS, Reply, Request
 
 def test_the_four_types_of_requests() -> None:
     assert {kind: tuple(row)[1:] for kind, row in REQUEST_KINDS.items()} == {
-        "call": ("reply", True, True, False),
-        "hasNamespace": ("ok", False, False, True),
-        "getManifest": ("reply", False, True, True),
-        "listServices": ("services", False, True, True),
+        "call": ("reply", True, True),
+        "hasNamespace": ("ok", False, False),
+        "getManifest": ("reply", False, True),
+        "listServices": ("services", False, True),
     }
     assert all(row.type == kind for kind, row in REQUEST_KINDS.items())
     assert all(hasattr(Reply(), row.answer) for row in REQUEST_KINDS.values())

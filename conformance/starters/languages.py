@@ -28,5 +28,6 @@ _ALL = (
     Language("python", "Python", ("python3",), "", "python3 testee.py"),
     Language("rust", "Rust", ("cargo",), "cargo build --release", "target/release/testee"),
     Language("java", "Java", ("java", "mvn"), "mvn -q -B process-classes", "./testee"),
+    Language("go", "Go", ("go",), "go build -o testee .", "./testee"),
 )
 LANGUAGES = {language.name: language for language in _ALL}

@@ -10,13 +10,18 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Language:
-    """One language: ``needs`` are programs on the PATH, ``build`` a shell command (empty where nothing is built)."""
+    """One language and its project.
+
+    ``needs`` are programs on the PATH, ``build`` is a shell command (empty where nothing is built), ``command`` starts
+    the testee from the project's folder, and ``kept`` is the subfolder that another build can begin with.
+    """
 
     name: str
     title: str
     needs: tuple[str, ...]
     build: str
     command: str
+    kept: str = ""
 
     @property
     def folder(self) -> Path:
@@ -26,8 +31,16 @@ class Language:
 
 _ALL = (
     Language("python", "Python", ("python3",), "", "python3 testee.py"),
-    Language("rust", "Rust", ("cargo",), "cargo build --release", "target/release/testee"),
+    Language("rust", "Rust", ("cargo",), "cargo build --release", "target/release/testee", kept="target"),
     Language("java", "Java", ("java", "mvn"), "mvn -q -B process-classes", "./testee"),
+    Language(
+        "typescript",
+        "TypeScript",
+        ("node", "npm"),
+        "npm install --no-audit --no-fund && npm run build",
+        "node dist/testee.js",
+        kept="node_modules",
+    ),
     Language("go", "Go", ("go",), "go build -o testee .", "./testee"),
 )
 LANGUAGES = {language.name: language for language in _ALL}

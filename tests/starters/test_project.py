@@ -9,17 +9,10 @@ import pytest
 
 from conformance.starters.languages import LANGUAGES, Language
 from conformance.starters.project import StarterError, project_name, write
-from tests.starters.tools import CLI, init, run
+from tests.starters.tools import Suite
 
 MARK = "YOUR IMPLEMENTATION:"
 SIDES = ("plugin", "host", "misuse")
-
-
-@pytest.fixture(params=LANGUAGES.values(), ids=lambda language: language.name)
-def language(request: pytest.FixtureRequest) -> Language:
-    """Each language."""
-    found: Language = request.param
-    return found
 
 
 def texts(folder: Path) -> dict[str, str]:
@@ -66,28 +59,28 @@ def test_names(folder: str, name: str, tmp_path: Path) -> None:
     assert project_name(tmp_path / folder) == name
 
 
-def test_the_command_says_what_is_next(tmp_path: Path) -> None:
-    done = init(LANGUAGES["python"], tmp_path / "mine")
+def test_the_command_says_what_is_next(suite: Suite, tmp_path: Path) -> None:
+    done = suite.init(LANGUAGES["python"], tmp_path / "mine")
     assert done.status == 0, done.output
     assert f"  cd {tmp_path}/mine\n" in done.output
     assert '  plugsvc-conformance run --testee "python3 testee.py"\n' in done.output
 
 
-def test_the_command_refuses_a_folder_that_has_the_files(tmp_path: Path) -> None:
-    init(LANGUAGES["python"], tmp_path / "mine")
-    done = init(LANGUAGES["python"], tmp_path / "mine")
+def test_the_command_refuses_a_folder_that_has_the_files(suite: Suite, tmp_path: Path) -> None:
+    suite.init(LANGUAGES["python"], tmp_path / "mine")
+    done = suite.init(LANGUAGES["python"], tmp_path / "mine")
     assert done.status == 2
     assert done.output == (f"plugsvc-conformance: {tmp_path}/mine/README.md: exists already; choose an empty folder\n")
 
 
-def test_an_unknown_language_is_refused(tmp_path: Path) -> None:
-    done = run([*CLI, "init", "cobol", "mine"], tmp_path, 60.0)
+def test_an_unknown_language_is_refused(suite: Suite, tmp_path: Path) -> None:
+    done = suite("init", "cobol", "mine", folder=tmp_path)
     assert done.status == 2
     assert "'cobol' is not" in done.output
 
 
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_refused(suite: Suite, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    done = run([*CLI, "init", "python", "file/mine"], tmp_path, 60.0)
+    done = suite("init", "python", "file/mine", folder=tmp_path)
     assert done.status == 2
     assert "not a directory" in done.output

@@ -58,12 +58,12 @@ async def init_service_client(urls: Sequence[str] | None = None, timeout: float 
 
 async def has_namespace(namespace: str, *, timeout: Timeout = ...) -> bool:
     """Whether the host has a namespace; as `plugsvc.has_namespace`."""
-    return (await request(default_session, HAS_NAMESPACE, namespace, timeout)).ok
+    return bool(await request(default_session, HAS_NAMESPACE, namespace, timeout))
 
 
 async def list_services(namespace: str, *, timeout: Timeout = ...) -> list[str]:
     """Return the names of the services in a namespace; as `plugsvc.list_services`."""
-    return list((await request(default_session, LIST_SERVICES, namespace, timeout)).services)
+    return list(await request(default_session, LIST_SERVICES, namespace, timeout))
 
 
 async def get_manifest(namespace: str, type: Any = Any, *, timeout: Timeout = ...) -> Any:

@@ -43,7 +43,7 @@ def slow(number: int) -> int: ...  # type: ignore[empty-body]
 def report(calls: int, memory: int, blocks: int, descriptors: int, threads: int) -> None: ...
 
 
-impatient = plugsvc.with_call_timeout(slow, 0.001)
+impatient = plugsvc.limit(slow, timeout=0.001)
 
 
 class Wrong(Exception):

@@ -16,7 +16,7 @@ from .api import (
 from .connection import Connection as Connection
 from .hosting import add_host_flags, host_option
 from .session import Session as Session
-from .stubs import with_call_timeout
+from .stubs import limit
 
 __all__ = [
     "add_host_flags",
@@ -27,9 +27,9 @@ __all__ = [
     "host_option",
     "hosted",
     "init_service_client",
+    "limit",
     "list_services",
     "namespace_stub",
     "service",
     "set_default_timeout",
-    "with_call_timeout",
 ]

@@ -7,8 +7,8 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from ..errors import CallTimeout, ResultError
 from ..marshal import Signature
-from ..wire import GET_MANIFEST, HAS_NAMESPACE, LIST_SERVICES, Reply
-from .binding import Timeout, check_name, raise_remote
+from ..wire import GET_MANIFEST, HAS_NAMESPACE, LIST_SERVICES
+from .binding import Timeout, answer_of, check_name
 from .session import Session, check_timeout
 from .stubs import call_untyped, has_body, make_namespace, make_stub
 
@@ -159,12 +159,12 @@ def namespace_stub(
 
 def has_namespace(namespace: str, *, timeout: Timeout = ...) -> bool:
     """Whether the host has a namespace. Raises `ServiceError` as a stub does."""
-    return _request(HAS_NAMESPACE, namespace, timeout).ok
+    return bool(_request(HAS_NAMESPACE, namespace, timeout))
 
 
 def list_services(namespace: str, *, timeout: Timeout = ...) -> list[str]:
     """Return the names of the services in a namespace. Raises `ServiceError` as a stub does."""
-    return list(_request(LIST_SERVICES, namespace, timeout).services)
+    return list(_request(LIST_SERVICES, namespace, timeout))
 
 
 def get_manifest(namespace: str, type: Any = Any, *, timeout: Timeout = ...) -> Any:
@@ -173,22 +173,23 @@ def get_manifest(namespace: str, type: Any = Any, *, timeout: Timeout = ...) -> 
     return decode(_request(GET_MANIFEST, namespace, timeout))
 
 
-def manifest_decoder(namespace: str, type: Any) -> Callable[[Reply], Any]:
-    """Return what turns the reply about a manifest into a value of `type`. Raises `SignatureError`."""
+def manifest_decoder(namespace: str, type: Any) -> Callable[[bytes | None], Any]:
+    """Return what turns the JSON of a manifest into a value of `type`. Raises `SignatureError`."""
     signature = Signature.from_types([], [type], side="consumer", name=f"the manifest of {namespace}")
 
-    def decode(reply: Reply) -> Any:
-        if reply.reply is None:
+    def decode(manifest: bytes | None) -> Any:
+        if manifest is None:
             raise ResultError("the reply has no manifest")
         try:
-            return signature.decode_results(b"[%b]" % bytes(reply.reply))
+            return signature.decode_results(b"[%b]" % bytes(manifest))
         except ResultError as error:
             raise ResultError(f"the manifest of {namespace!r}: {error.text}", error.path.replace("$[0]", "$", 1))
 
     return decode
 
 
-def _request(type: str, namespace: str, timeout: Timeout) -> Reply:
+def _request(type: str, namespace: str, timeout: Timeout) -> Any:
+    """Send a request about a namespace and return the answer."""
     check_name("namespace", namespace)
     limit = default_session.default_timeout if timeout is ... else timeout
     check_timeout(limit)
@@ -196,5 +197,4 @@ def _request(type: str, namespace: str, timeout: Timeout) -> Reply:
         reply = default_session.connect(limit).request(type, namespace, "", limit)
     except CallTimeout as error:
         raise CallTimeout(f"{type} {namespace!r}: {error}") from None
-    raise_remote(reply)
-    return reply
+    return answer_of(type, reply)

@@ -308,7 +308,7 @@ class AsyncioDriver:
             return
         self._inbox.append(call)
         self._waiting.discard(call)
-        # In this order: a step that is ending looks into the inbox after it has said so.
+        # In this order: a step that is ending empties the inbox after it has said so.
         if not self._in_step and not self._delivery:
             self._delivery = True
             self._soon(self._deliver)
@@ -318,7 +318,7 @@ class AsyncioDriver:
         self._in_step = True
 
     def occupied(self, by_thread: bool) -> None:
-        """See `LoopDriver`. What the step of another loop leaves is seen when this loop looks again."""
+        """See `LoopDriver`. What the step of another loop leaves, the next step of this loop finds."""
         if by_thread:
             self._watch.stop()
 
@@ -333,7 +333,7 @@ class AsyncioDriver:
 
     def ended(self) -> bool:
         """See `LoopDriver`."""
-        # A loop that stands still may do so for ever, and minds nobody.
+        # A loop that does not run may never run again; until then nothing uses what it watches.
         if get_ident() == self._thread or not self._loop.is_running():
             self._watch.stop()
         elif self._watch.input:

@@ -10,10 +10,10 @@ import msgspec
 
 from ..errors import MisuseError, RemoteError, ResultError
 from ..marshal import Signature
-from ..wire import CALL, Reply, request_prefix
+from ..wire import CALL, REQUEST_KINDS, Reply, request_prefix
 from .session import Session, check_timeout
 
-__all__ = ["Binding", "Timeout", "binding_of", "check_name", "raise_remote"]
+__all__ = ["Binding", "Timeout", "answer_of", "binding_of", "check_name", "raise_remote"]
 
 Timeout = float | EllipsisType | None
 """Seconds, None for no limit, or `...` for the default."""
@@ -31,8 +31,14 @@ def raise_remote(reply: Reply) -> None:
         raise RemoteError(reply.error, None if reply.reply is None else bytes(reply.reply))
 
 
+def answer_of(type: str, reply: Reply) -> Any:
+    """Return what a reply answers to a request of that type. Raises the error that it carries, if any."""
+    raise_remote(reply)
+    return getattr(reply, REQUEST_KINDS[type].answer)
+
+
 class Binding:
-    """What a stub was made of, kept on it for `with_call_timeout` and others, and what it does with it.
+    """What a stub was made of, kept on it for `limit` and others, and what it does with it.
 
     `encode` makes the arguments of a call JSON, `decode` its results a value.
     """

@@ -11,9 +11,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..errors import CallTimeout, ServiceError
-from ..wire import Reply, request_prefix
+from ..wire import request_prefix
 from .asyncio_driver import driver_of
-from .binding import Binding, Timeout, check_name, raise_remote
+from .binding import Binding, Timeout, answer_of, check_name, raise_remote
 from .connection import Connection
 from .session import Session, check_timeout
 
@@ -59,8 +59,8 @@ def make_coroutine_function(binding: Binding) -> Callable[..., Any]:
     return returning
 
 
-async def request(session: Session, type: str, namespace: str, timeout: Timeout) -> Reply:
-    """Send a request about a namespace and return the reply. Raises `ServiceError` as a stub does."""
+async def request(session: Session, type: str, namespace: str, timeout: Timeout) -> Any:
+    """Send a request about a namespace and return the answer. Raises `ServiceError` as a stub does."""
     check_name("namespace", namespace)
     limit = session.default_timeout if isinstance(timeout, EllipsisType) else timeout
     check_timeout(limit)
@@ -69,8 +69,7 @@ async def request(session: Session, type: str, namespace: str, timeout: Timeout)
         reply = await driver_of(connection).call_raw(request_prefix(type, namespace), b"null", limit)
     except CallTimeout as error:
         raise CallTimeout(f"{type} {namespace!r}: {error}") from None
-    raise_remote(reply)
-    return reply
+    return answer_of(type, reply)
 
 
 _attempts: WeakKeyDictionary[Session, dict[object, asyncio.Future[Connection]]] = WeakKeyDictionary()

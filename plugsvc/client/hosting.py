@@ -2,7 +2,7 @@
 
 The host puts `--host URL` on the command line, once or twice. A program whose parser knows the flag
 (`add_host_flags`, `host_option`) records what the parser found. For a program without one, and before it has
-parsed, the command line is looked through: `--host URL` and `--host=URL`, up to a lone `--`.
+parsed, the command line is searched for `--host URL` and `--host=URL`, up to a lone `--`.
 """
 
 from __future__ import annotations

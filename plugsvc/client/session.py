@@ -159,7 +159,7 @@ class Session:
                 other = self.attempt
                 if other is None or other.is_over:
                     if waited and other is not None and urls is None and other.failure is not None:
-                        # It failed just now: no need for each thread to find out in turn.
+                        # It failed just now, so another attempt would fail as well.
                         raise OpenError(str(other.failure), other.failure.url)
                     self.attempt = mine
                     return None

@@ -1,8 +1,8 @@
-"""Spinning in an event loop: looking for replies for a moment before the loop goes to sleep.
+"""Spinning in an event loop: it keeps iterating for a moment before it sleeps, while a reply is due.
 
-As `openers.looking`, and for the same reason: a sleep and the wake-up after it cost more than a small call. But a loop
-has other business, so spinning must not hold it up: what is repeated is an iteration of the loop, in which everything
-that is ready has its turn.
+A sleep and the wake-up after it cost more than a small call. A loop has other work as well, which spinning must not
+delay: what is repeated is an iteration of the loop, in which everything runs that is ready. Spinning stops for a while
+when it has not found replies, as it does for threads in `openers.looking`.
 """
 
 from __future__ import annotations

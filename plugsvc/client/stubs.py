@@ -16,9 +16,9 @@ from .session import Session
 __all__ = [
     "call_untyped",
     "has_body",
+    "limit",
     "make_namespace",
     "make_stub",
-    "with_call_timeout",
 ]
 
 P = ParamSpec("P")
@@ -73,12 +73,13 @@ def call_untyped(
     return _bind(Binding(session, namespace, name, None, None, None, is_async, timeout))
 
 
-def with_call_timeout(stub: Callable[P, R], timeout: float | None) -> Callable[P, R]:
-    """Return the same stub with a time limit of its own: seconds, or None for none.
+def limit(stub: Callable[P, R], *, timeout: float | None) -> Callable[P, R]:
+    """Return the same stub with a time limit of its own: `timeout` in seconds, or None for none.
 
-    `with_call_timeout(stub, 2.5)(…)` limits one call. Raises `MisuseError` when `stub` is not a stub.
+    `limit(stub, timeout=2.5)(…)` limits one call. Raises `MisuseError` when `stub` is not a stub, or `timeout` is not
+    positive.
     """
-    return cast("Callable[P, R]", _bind(binding_of(stub, "with_call_timeout").limited(timeout)))
+    return cast("Callable[P, R]", _bind(binding_of(stub, "limit").limited(timeout)))
 
 
 def _bind(binding: Binding) -> Callable[..., Any]:

@@ -82,9 +82,9 @@ def test_big_messages_both_ways_at_once(host: PipeHost, run: Run) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("way", ["socket", "rings"])
-def test_other_streams(way: str, run: Run) -> None:
-    with other_stream(way) as (duplex, host):
+@pytest.mark.parametrize("transport", ["socket", "rings"])
+def test_other_streams(transport: str, run: Run) -> None:
+    with other_stream(transport) as (duplex, host):
         connection = Connection(duplex)
         thread = threading.Thread(target=host, daemon=True)
         thread.start()
@@ -104,7 +104,7 @@ def test_other_streams(way: str, run: Run) -> None:
 
 
 @contextmanager
-def other_stream(way: str) -> Iterator[tuple[Duplex, Callable[[], None]]]:
+def other_stream(transport: str) -> Iterator[tuple[Duplex, Callable[[], None]]]:
     """Yield the plugin's end of a stream, and a host that echoes at the other end."""
     import socket
 
@@ -123,7 +123,7 @@ def other_stream(way: str) -> Iterator[tuple[Duplex, Callable[[], None]]]:
         assert server.wait(DEADLINE)
         assert server.error is None
 
-    if way == "rings":
+    if transport == "rings":
         with sides(4096) as both:
             yield both.plugin, lambda: serve(Channel(both.host))
     else:

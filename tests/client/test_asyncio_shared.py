@@ -74,7 +74,7 @@ def test_a_thread_leads_and_the_loop_is_told(host: PipeHost, run: Run) -> None:
         after = await begun(connection, 3)
         host.send(reply(1, "a"))
         assert await blocking == ["a"]
-        host.send(reply(3, "c"))  # now the loop has to look by itself
+        host.send(reply(3, "c"))  # now the loop has to read by itself
         assert await after == ["c"]
 
     run(main())
@@ -88,7 +88,7 @@ def test_a_loop_that_is_busy_holds_up_no_other(host: PipeHost, factory: Factory)
     async def busy() -> list[int]:
         task = await begun(connection, 0)
         begins.set()
-        assert ends.wait(DEADLINE)  # blocks the loop, which has a call under way
+        assert ends.wait(DEADLINE)  # blocks the loop, which has a call in progress
         return await task  # type: ignore[no-any-return]
 
     async def quick() -> None:
@@ -149,7 +149,7 @@ def test_without_a_loop(host: PipeHost) -> None:
 
 
 def test_idle_loops_are_not_woken(host: PipeHost, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocking callers cost a loop that waits for nothing no more than one look."""
+    """Blocking callers cost a loop that waits for nothing no more than one step."""
     host.echo()
     connection = host.connection()
     steps: list[int] = []
@@ -237,20 +237,20 @@ def test_calls_given_up_at_random(host: PipeHost, run: Run, factory: Factory, se
 
     async def one(number: int) -> None:
         for round in range(10):
-            text, way = size(), random.randrange(5)
+            text, mode = size(), random.randrange(5)
             task = asyncio.ensure_future(acall(connection, number, round, text))
-            if way == 0:
+            if mode == 0:
                 task.cancel()
-            elif way == 1:
+            elif mode == 1:
                 for _ in range(random.randrange(4)):
                     await asyncio.sleep(0)
                 task.cancel()
-            elif way == 2:
+            elif mode == 2:
                 asyncio.get_running_loop().call_later(random.random() / 1000, task.cancel)
             try:
                 assert await task == [number, round, text]
             except asyncio.CancelledError:
-                assert way < 3
+                assert mode < 3
 
     async def many(count: int) -> None:
         await asyncio.gather(*(one(number) for number in range(count)))

@@ -174,23 +174,23 @@ def test_waiting_costs_nothing(host: PipeHost) -> None:
 
 
 def test_spinning_stops_when_it_does_not_pay_off(host: PipeHost) -> None:
-    looks = 0
+    tries = 0
 
     def counted() -> bool:
-        nonlocal looks
-        looks += 1
+        nonlocal tries
+        tries += 1
         return host.from_host.inner.ready()
 
     host.from_host.on_ready(counted)
     connection = host.connection(spin=True)
     per_call = []
     for _ in range(40):
-        looks = 0
+        tries = 0
         with pytest.raises(CallTimeout):
             call(connection, timeout=0.002)
-        per_call.append(looks)
+        per_call.append(tries)
     assert per_call[0] > TRIES
-    assert sum(looks > TRIES for looks in per_call) < 10
+    assert sum(tries > TRIES for tries in per_call) < 10
     assert min(per_call) < 5
     host.echo()
     for n in range(200):

@@ -125,7 +125,7 @@ def test_timeouts(adopted: PipeHost, run: Run) -> None:
         with pytest.raises(CallTimeout, match=r"^n\.add: no reply within 0\.02 s$"):
             await limited(1)
         with pytest.raises(CallTimeout, match=r"^n\.add: no reply within 0\.01 s$"):
-            await plugsvc.with_call_timeout(limited, 0.01)(1)
+            await plugsvc.limit(limited, timeout=0.01)(1)
         plugsvc.set_default_timeout(0.03)
         with pytest.raises(CallTimeout, match=r"^n\.add: no reply within 0\.03 s$"):
             await add(1)
@@ -133,7 +133,7 @@ def test_timeouts(adopted: PipeHost, run: Run) -> None:
             await aio.has_namespace("n")
         with pytest.raises(TimeoutError) as caught:
             async with asyncio.timeout(0.01):
-                await plugsvc.with_call_timeout(limited, None)(1)
+                await plugsvc.limit(limited, timeout=None)(1)
         assert not isinstance(caught.value, CallTimeout)
 
     run(main())

@@ -118,9 +118,9 @@ def test_an_error_as_last_result(adopted: PipeHost, many: Many) -> None:
         return [reply(request["sequence"], 1)]
 
     adopted.serve(answer)
-    (nothing, error), whole = many([prepare(half, 1), prepare(half, 2)])
+    (nothing, error), other = many([prepare(half, 1), prepare(half, 2)])
     assert (nothing, str(error)) == (None, "odd")
-    assert whole == (1, None)
+    assert other == (1, None)
 
 
 def test_nothing_to_do(adopted: PipeHost, many: Many) -> None:
@@ -143,7 +143,7 @@ def test_stubs_of_coroutines(adopted: PipeHost, run: Run) -> None:
         call_many([prepare(add, 1), prepare(aadd, 2)])
 
 
-def test_what_is_no_prepared_call(many: Many) -> None:
+def test_what_is_not_a_bound_call(many: Many) -> None:
     with pytest.raises(MisuseError, match=r"^call_many needs calls as prepare makes them, got 7$"):
         many([7])
     with pytest.raises(MisuseError, match=r"^prepare needs a stub as get_service makes them, got <function sums"):
@@ -191,7 +191,7 @@ def test_time_is_up(adopted: PipeHost, many: Many) -> None:
 
 
 def test_the_longest_limit_counts(adopted: PipeHost, many: Many) -> None:
-    short, long = plugsvc.with_call_timeout(add, 0.01), plugsvc.with_call_timeout(add, 0.02)
+    short, long = plugsvc.limit(add, timeout=0.01), plugsvc.limit(add, timeout=0.02)
     assert {str(each) for each in many([prepare(short, 1), prepare(long, 1)])} == {"n.add: no reply within 0.02 s"}
     plugsvc.set_default_timeout(0.03)
     assert {str(each) for each in many([prepare(short, 1), prepare(add, 1)])} == {"n.add: no reply within 0.03 s"}

@@ -17,7 +17,7 @@ from plugsvc import aio
 CLIENT = {
     "add_host_flags", "close", "get_manifest", "get_service", "has_namespace", "host_option", "hosted",
     "init_service_client", "list_services", "namespace_stub", "service", "set_default_timeout",
-    "with_call_timeout", "BoundCall", "call_many", "prepare",
+    "limit", "BoundCall", "call_many", "prepare",
 }  # fmt: skip
 
 AIO = {

@@ -230,7 +230,7 @@ def test_default_timeout(adopted: PipeHost) -> None:
         plugsvc.get_service("n", "s", timeout=0.02)()
     stub = plugsvc.get_service("n", "s")
     with pytest.raises(CallTimeout, match=r"^n.s: no reply within 0.01 s$"):
-        plugsvc.with_call_timeout(stub, 0.01)()
+        plugsvc.limit(stub, timeout=0.01)()
     plugsvc.set_default_timeout(None)
     unlimited = plugsvc.get_service("n", "s", timeout=None)
     for _ in range(4):

@@ -230,9 +230,9 @@ def test_names_are_strings(namespace: Any, name: Any, what: str) -> None:
             function()
 
 
-def test_with_call_timeout_needs_a_stub() -> None:
-    with pytest.raises(MisuseError, match=r"^with_call_timeout needs a stub as get_service makes them, got "):
-        plugsvc.with_call_timeout(add, 1)
+def test_limit_needs_a_stub() -> None:
+    with pytest.raises(MisuseError, match=r"^limit needs a stub as get_service makes them, got "):
+        plugsvc.limit(add, timeout=1)
 
 
 # Unhosted

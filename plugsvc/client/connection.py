@@ -20,7 +20,7 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from threading import get_ident
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from ..errors import CallTimeout, ConnectionLost, MisuseError, ProtocolError, ServiceError
 from ..openers import Duplex
@@ -33,6 +33,9 @@ from .leader_followers import LeaderFollowers, Member
 from .process import FOREIGN
 
 __all__ = ["Connection", "LoopDriver"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 REENTRY = "a signal handler or finalizer cannot call a service in the middle of its thread's own call"
 IN_A_CALL = "a coroutine cannot be run in the middle of its thread's own call"
@@ -234,11 +237,7 @@ class Connection:
             self._close_asked = reason
             self.descriptors.ring()
             return
-        self._active.add(me)
-        try:
-            self._end(reason)
-        finally:
-            self._active.discard(me)
+        self._exclusively(self._end, reason)
 
     def _missing(self, timeout: float | None) -> ServiceError:
         """Return why a call has no reply."""
@@ -265,13 +264,13 @@ class Connection:
                 self._lead(call, deadline)
         finally:
             try:
-                if call.left:
-                    self._active.discard(me)
-                else:
-                    self._leave(call, (call,), me)
+                if not call.left:
+                    self._leave(call, (call,))
+                self._active.discard(me)
             finally:
                 if me in self._active:  # that was interrupted
-                    self._leave(call, (call,), me)
+                    self._leave(call, (call,))
+                    self._active.discard(me)
 
     def _follow(self, call: BlockingCall | BlockingBatch, deadline: float | None) -> bool:
         """Sleep until the call is completed, or time is up; return whether the call is the reader now."""
@@ -370,7 +369,7 @@ class Connection:
 
     # Leaving, and the end
 
-    def _leave(self, member: Member, calls: Sequence[Call], me: int) -> None:
+    def _leave(self, member: Member, calls: Sequence[Call]) -> None:
         """Forget calls that are not done and pass on the roles of a member. Does nothing when done again."""
         core, roles = self._core, self._roles
         with self._lock:
@@ -388,7 +387,6 @@ class Connection:
                 core.end(self._close_asked)
             if core.over is not None:
                 self._wind_up()
-        self._active.discard(me)
 
     def _pass_on(self, member: Member) -> None:
         """Have a member leave, and wake who comes after it."""
@@ -447,39 +445,50 @@ class Connection:
 
         Raises `ConnectionLost`, and `MisuseError` in the middle of a call of this thread.
         """
-        me = get_ident()
-        if me in self._active:
+        if get_ident() in self._active:
             raise MisuseError(IN_A_CALL)
-        try:
-            self._active.add(me)
-            try:
-                with self._lock:
-                    chunk = self._roles.send(driver, calls)
-                self._write(chunk)
-            except BaseException:
-                self._leave(driver, calls, me)
-                raise
-        finally:
-            self._done(me)
+        self._exclusively(self._send, driver, calls)
 
     def cancel(self, call: Call) -> None:
         """Forget a call. Not in the middle of a call of this thread."""
-        me = get_ident()
-        try:
-            self._active.add(me)
-            with self._lock:
-                self._core.cancel(call)
-        finally:
-            self._done(me)
+        self._exclusively(self._cancel, call)
 
     def step(self, driver: LoopDriver, reads: int) -> bool:
         """Become the reader for one step, if nobody reads: write what there is room for, read up to `reads` times.
 
         Never sleeps. Returns whether there is more to do at once. Not in the middle of a call of this thread.
         """
+        return self._exclusively(self._visit, driver, reads)
+
+    def _exclusively(self, action: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do something while signal handlers and finalizers of this thread must not use the connection."""
         me = get_ident()
         try:
             self._active.add(me)
+            return action(*args, **kwargs)
+        finally:
+            try:
+                self._active.discard(me)
+                if self._close_asked is not None and self._core.over is None:
+                    self._end(self._close_asked)
+            finally:
+                self._active.discard(me)  # once more: an exception may have come before it was done
+
+    def _send(self, driver: LoopDriver, calls: Sequence[Call]) -> None:
+        try:
+            with self._lock:
+                chunk = self._roles.send(driver, calls)
+            self._write(chunk)
+        except BaseException:
+            self._leave(driver, calls)
+            raise
+
+    def _cancel(self, call: Call) -> None:
+        with self._lock:
+            self._core.cancel(call)
+
+    def _visit(self, driver: LoopDriver, reads: int) -> bool:
+        try:
             with self._lock:
                 if not self._roles.visit(driver):
                     driver.occupied(isinstance(self._roles.reader, _InThread))
@@ -489,11 +498,10 @@ class Connection:
         finally:
             try:
                 if self._roles.reader is driver:
-                    self._leave(driver, (), me)
+                    self._leave(driver, ())
             finally:
                 if self._roles.reader is driver:  # leaving itself was interrupted
-                    self._leave(driver, (), me)
-                self._done(me)
+                    self._leave(driver, ())
 
     def _step(self, member: Member, reads: int) -> bool:
         roles, descriptors = self._roles, self.descriptors
@@ -523,12 +531,6 @@ class Connection:
         """Close the descriptors after the end, where a loop has kept them open."""
         with self._lock:
             self._wind_up()
-
-    def _done(self, me: int) -> None:
-        """Let this thread's signal handlers and finalizers use the connection again."""
-        self._active.discard(me)
-        if self._close_asked is not None and self._core.over is None:
-            self._end(self._close_asked)
 
     # Processes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import linecache
@@ -17,6 +18,7 @@ from plugsvc.client.session import Session
 from plugsvc.errors import ConnectionLost
 
 from .hosts import DEADLINE, PREFIX, Caller, PipeHost, call, reply
+from .loops import acall, is_open, run_in
 from .test_session import FifoHost
 
 CLIENT = str(Path(plugsvc.__file__).parent / "client")
@@ -25,8 +27,8 @@ SOON = 2.0
 """Seconds: much more than anything here takes, and less than any lock would be waited for."""
 
 
-class Struck(BaseException):
-    """What a signal handler may raise."""
+class Struck(KeyboardInterrupt):
+    """What a signal handler may raise. Event loops end with a KeyboardInterrupt; others they catch and log."""
 
 
 def strike(action: Callable[[], object], number: int) -> bool:
@@ -61,11 +63,11 @@ def strike(action: Callable[[], object], number: int) -> bool:
     return left <= 0
 
 
-def at_each_line(scenario: Callable[[int], bool]) -> int:
-    """Run a scenario for each line, until there are no more; return how many there are."""
+def at_each_line(scenario: Callable[[int], bool], stride: int = 1) -> int:
+    """Run a scenario for each line, or each few of them, until there are no more; return how many there are."""
     number = 1
     while scenario(number):
-        number += 1
+        number += stride
     return number - 1
 
 
@@ -178,6 +180,28 @@ def test_a_batch() -> None:
             return there_is
 
     assert at_each_line(scenario) > 80
+
+
+def test_steps_of_an_event_loop() -> None:
+    """The loop ends with the exception; threads and other loops go on."""
+
+    def scenario(number: int) -> bool:
+        with PipeHost() as host:
+            host.echo()
+            connection = host.connection(spin=False)
+
+            async def main() -> None:
+                assert await asyncio.gather(*(acall(connection, value) for value in range(3))) == [[0], [1], [2]]
+
+            there_is = strike(lambda: run_in(asyncio.new_event_loop, main()), number)
+            check_after(connection)
+            if connection.closed is None:
+                assert run_in(asyncio.new_event_loop, acall(connection, 1)) == [1]
+            connection.close()
+            assert not is_open(connection)
+            return there_is
+
+    assert at_each_line(scenario, 3) > 150
 
 
 def test_connecting(tmp_path: Path) -> None:

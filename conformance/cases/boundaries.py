@@ -46,3 +46,6 @@ ROUNDED_TWICE = (
     "1.0000016166037975822379465238764e-40",
 )
 """Numbers that become another float32 where they are rounded to a float64 first."""
+
+LONG_INTEGERS = ("7" * 4_300, "7" * 4_301, "7" * 5_000, "-" + "1" * 5_000)
+"""Integers of more digits than some languages convert by themselves."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.case import case
+from conformance.cases.boundaries import LONG_INTEGERS
 from conformance.drive.host import HostSession
 from conformance.oracle import strict
 from conformance.outcomes import Failure
@@ -266,3 +267,15 @@ def test_line_feeds(host: HostSession) -> None:
             expected=repr(meant),
             seen=repr(b"".join(host.wire.between)),
         )
+
+
+@case("FRM-08")
+def test_long_integers_in_unknown_keys(host: HostSession) -> None:
+    """Integers of thousands of digits under an unknown key, in an object or a list as well, change nothing."""
+    host.connect()
+    for digits in LONG_INTEGERS:
+        for value in (digits, f'{{"a":[{digits}]}}'):
+            sequence = host.fresh()
+            with host.trying(f"an unknown integer of {len(digits)} characters"):
+                host.send(b'{"unknown":%b,%b\n' % (value.encode(), _echo(sequence)[1:]))
+                host.results(sequence, "e")

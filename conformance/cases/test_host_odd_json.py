@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from conformance.case import case
+from conformance.cases.boundaries import LONG_INTEGERS
 from conformance.drive.host import HostSession
 from conformance.fuzz.batches import plans
 from conformance.fuzz.engine import Fuzz
@@ -37,3 +38,11 @@ def test_odd_arguments(fuzz_host: Fuzz) -> None:
         return 2 * len(plan)
 
     fuzz_host.check(st.tuples(plans(16), UNUSUAL_HANDFULS), run)
+
+
+@case("FUZ-07")
+def test_long_integers(host: HostSession) -> None:
+    """An integer of thousands of digits as an untyped argument is an error of that call, or comes back; no more."""
+    for digits in LONG_INTEGERS:
+        host.raw_reply(host.call_raw("echo", b'[{"a":[%b]}]' % digits.encode()))
+        host.assert_alive()

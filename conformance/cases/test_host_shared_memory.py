@@ -8,6 +8,7 @@ from conformance.drive.rings import CONSUMER_WAITS, HEAD, PRODUCER_WAITS, TAIL
 from conformance.outcomes import Failure
 
 SHM = ("shm",)
+NONE = b'{"sequence":%d,"type":"call","namespace":"conformance","name":"none","args":[]}\n'
 
 
 @case("OPN-27", on=SHM, each={"tail too far": (1,), "tail before the head": (-1,)})
@@ -59,6 +60,25 @@ def test_woken_for_room(host: HostSession) -> None:
             host.stays(lambda: True, 0.2)
             host.wire.hold(False)
         host.results(sequence, "x" * size)
+
+
+@case("OPN-29", on=SHM, each={"a few bytes": (100,), "all it holds": (1 << 20,)})
+def test_crossed_on_its_way_to_sleep(host: HostSession, each: tuple[int]) -> None:
+    """Again and again the ring is emptied, or filled, just when the host finds that it has to sleep."""
+    host.assert_alive()
+    bridge = host.bridge
+    assert bridge is not None
+    bridge.cross(each[0])
+    for _ in range(10):
+        first, count = host.reserve(200), 200
+        host.send(b"".join(NONE % sequence for sequence in range(first, first + count)), wait=False)
+        for sequence in range(first, first + count):
+            host.results(sequence)
+    if each[0] > 100:
+        size = 8 * bridge.memory.capacity["replies"]
+        host.results(host.call("blob", size), "x" * size)
+        size = 8 * bridge.memory.capacity["requests"]
+        host.results(host.call_raw("echo", b'["%s"]' % (b"y" * size), wait=False), "y" * size)
 
 
 @case("OPN-24", on=SHM)

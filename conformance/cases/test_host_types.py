@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from conformance.case import case
-from conformance.cases.boundaries import ROUNDED_TWICE, many_keys
+from conformance.cases.boundaries import LONG_INTEGERS, ROUNDED_TWICE, many_keys
 from conformance.drive.host import HostSession
 from conformance.drive.problems import Problems
 from conformance.oracle import strict
@@ -137,7 +137,17 @@ def test_integers_out_of_range(host: HostSession) -> None:
         if not host.role.takes(name):
             continue
         beyond = (low - 1, high + 1, low - 256, 2 * high + 2, 2**64 + 1, -(2**64), 10**30, -(10**30))
-        for text in (*map(str, beyond), "9" * 1000, "1.5", "-0.5", "0.1", "1e100", "1e-1", f"{high - 1}.5"):
+        for text in (
+            *map(str, beyond),
+            "9" * 1000,
+            *LONG_INTEGERS,
+            "1.5",
+            "-0.5",
+            "0.1",
+            "1e100",
+            "1e-1",
+            f"{high - 1}.5",
+        ):
             with problems.of(f"{name} {text[:40]}"):
                 host.error(host.call_raw(f"echo_{name}", f"[{text}]".encode()), why="it is no value of the type")
     problems.check()
@@ -326,6 +336,7 @@ RAW = [
     "12345678901234567890123456789", "0.1234567890123456789012345678901234567890", "1e400",
     '""', '"text \\u00e4 ä"', "[]", "{}", "[ 1 ,2.0, [ ] ]",
     '{"b":1,"a":2,"c":{"z":1.0,"y":[1e1]}}', '{"10":1,"9":2,"1":3}', '[{"sequence":1},{"error":"x"}]',
+    *LONG_INTEGERS,
     *map(many_keys, (8, 9, 16, 17, 32, 33, 64, 65, 257, 1_000)),
 ]  # fmt: skip
 

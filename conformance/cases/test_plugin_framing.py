@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import case
+from conformance.cases.boundaries import LONG_INTEGERS
 from conformance.drive.control import Written
 from conformance.drive.plugin import PluginSession
 from conformance.drive.problems import Problems
@@ -266,6 +267,20 @@ def test_keys(plugin: PluginSession) -> None:
             ticket = plugin.call()
             plugin.send((template % plugin.request(ticket)["sequence"]).encode() + b"\n")
             plugin.ok(ticket, "right")
+    problems.check()
+
+
+@case("FRM-08")
+def test_long_integers_in_unknown_keys(plugin: PluginSession) -> None:
+    """Integers of thousands of digits under an unknown key, in an object or a list as well, change nothing."""
+    problems = Problems()
+    for digits in LONG_INTEGERS:
+        for value in (digits, f'{{"a":[{digits}]}}'):
+            with problems.of(f"an unknown integer of {len(digits)} characters"):
+                ticket = plugin.call()
+                sequence = plugin.request(ticket)["sequence"]
+                plugin.send(f'{{"unknown":{value},"sequence":{sequence},"reply":["right"]}}\n'.encode())
+                plugin.ok(ticket, "right")
     problems.check()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from conformance.case import case
+from conformance.cases.boundaries import LONG_INTEGERS
 from conformance.drive.control import Ticket
 from conformance.drive.plugin import PluginSession
 from conformance.fuzz.batches import plans
@@ -43,6 +44,17 @@ def test_odd_replies(fuzz_plugin: Fuzz) -> None:
         return 2 * len(plan)
 
     fuzz_plugin.check(st.tuples(plans(16), UNUSUAL_HANDFULS), run)
+
+
+@case("FUZ-07")
+def test_long_integers(plugin: PluginSession) -> None:
+    """An integer of thousands of digits as an untyped result is an error of that call, or comes out; no more."""
+    for digits in LONG_INTEGERS:
+        ticket = plugin.call()
+        sequence = plugin.request(ticket)["sequence"]
+        plugin.send(f'{{"sequence":{sequence},"reply":[{{"a":[{digits}]}}]}}\n'.encode())
+        plugin.outcome(ticket, why=f"an integer of {len(digits)} characters")
+        plugin.assert_alive()
 
 
 @case("FUZ-08", features=("prototypes",), generated=True)

@@ -16,6 +16,8 @@ from conformance.outcomes import Failure, NotRun
 Start = Callable[..., PluginSession]
 SHM = ("shm",)
 CAPACITY = 4096
+CROSSED = 3_000
+"""How often a plugin is crossed on its way to sleep, in each direction."""
 
 
 def put(at: int, form: str, value: int) -> Callable[[Path], None]:
@@ -189,6 +191,25 @@ def test_woken_for_room(start_plugin: Start, each: tuple[int, int]) -> None:
         if request.get("args") != [text]:
             raise Failure("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
         plugin.ok(ticket, text)
+
+
+@case("OPN-29", on=SHM, each={"64 bytes": (64,), "4096 bytes": (4096,)})
+def test_crossed_on_its_way_to_sleep(start_plugin: Start, each: tuple[int]) -> None:
+    """Thousands of times a ring is emptied, or filled to the brim, just when the plugin is about to sleep."""
+    (capacity,) = each
+    plugin = start_plugin(endpoint=lambda: endpoints.shm(capacity, capacity))
+    plugin.assert_alive()
+    plugin.shared.bridge.cross()
+    text = "".join(f"{number:06d} " for number in range(CROSSED * min(capacity, 256) // 7))
+    ticket = plugin.call(text)
+    request = plugin.serve(ticket, text)
+    if request.get("args") != [text]:
+        raise Failure("another argument on the wire than was given", seen=repr(request.get("args"))[:200])
+    plugin.ok(ticket, text)
+    for number in range(100):
+        ticket = plugin.call(number)
+        plugin.serve(ticket, number)
+        plugin.ok(ticket, number)
 
 
 @case("OPN-24", on=SHM)

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from conformance.case import case
-from conformance.cases.boundaries import ROUNDED_TWICE, many_keys
+from conformance.cases.boundaries import LONG_INTEGERS, ROUNDED_TWICE, many_keys
 from conformance.drive.control import Ticket, Written
 from conformance.drive.plugin import PluginSession
 from conformance.drive.problems import Problems
@@ -167,6 +167,9 @@ def test_integers_out_of_range(plugin: PluginSession) -> None:
         ):
             with problems.of(f"{value} as {name}"):
                 refuse(plugin, name, str(value))
+        for digits in LONG_INTEGERS:
+            with problems.of(f"an integer of {len(digits)} characters as {name}"):
+                refuse(plugin, name, digits)
         carry(plugin, name, high)
     problems.check()
 
@@ -467,6 +470,7 @@ RAW = (
     "12345678901234567890123", "0.1000000000000000055511151231257827", "1e400", '""', '"é😀\\n"', "[]", "{}",
     '{"b":1,"a":2,"10":3,"9":4}', '[{"z":{"y":[1.0,{"x":null}]}},[]]', '{"":"","sequence":1,"error":"a"}',
     ' [ 1 , { "a" : [ ] } ] ', '{"__proto__":1,"constructor":{"prototype":2}}',
+    *LONG_INTEGERS,
     *map(many_keys, (8, 9, 16, 17, 32, 33, 64, 65, 257, 1_000)),
 )  # fmt: skip
 

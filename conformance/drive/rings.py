@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import array
 import fcntl
+import itertools
 import mmap
 import os
 import select
 import struct
 import termios
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 MAGIC = b"plugshm\n"
 DATA = 4096
@@ -24,6 +25,10 @@ BELLS = tuple(f"{ring}.{bell}" for ring in RINGS for bell in ("filled", "drained
 FIRST_WORD = {"requests": 0x080, "replies": 0x280}
 TAIL, PRODUCER_WAITS, HEAD, CONSUMER_WAITS = (offset // 8 for offset in (0, 0x80, 0x100, 0x180))
 PIECE = 1 << 16
+SPINS = 300
+"""How often a side that is to cross the other one's way to sleep looks whether that is about to go there."""
+STEPS = (*range(0, 60, 3), *range(60, 400, 20))
+"""How many steps, of some tens of nanoseconds, it then goes on waiting: another number each time."""
 
 
 class Corrupt(Exception):
@@ -148,6 +153,15 @@ class Bridge:
         half = self.taking if self.taking.ring == ring else self.giving
         half.ring_bell()
 
+    def cross(self, most: int = PIECE) -> None:
+        """From now on take bytes, and give them, just when the other side finds that it has to sleep.
+
+        That is when its ring is full, or empty. No more than ``most`` bytes are given at once.
+        """
+        for half in (self.taking, self.giving):
+            half.steps = itertools.cycle(STEPS)
+            half.most = most
+
     def over(self, read: bool, write: bool) -> bool:
         """Whether the directions that the suite has closed are closed towards the other side as well."""
         return (not read or self.taking.over) and (not write or self.giving.over)
@@ -174,6 +188,8 @@ class _Half:
         self._waits, self._rings = waits, rings
         self.over = False
         self.trusts = True
+        self.steps: Iterator[int] | None = None
+        self.most = PIECE
         self._gone = False
         memory = bridge.memory
         self._words, self._capacity, self._start = memory.words, memory.capacity[ring], memory.start[ring]
@@ -216,6 +232,17 @@ class _Half:
         if fill > self._capacity:
             raise Corrupt(f"the ring of the {self.ring} says that it holds {fill} bytes of {self._capacity}")
         return fill
+
+    def _cross(self, fill: int) -> None:
+        """Wait, not for long, until the ring holds so many bytes, and a moment more."""
+        if self.steps is None:
+            return
+        tail, head, words = self._index[TAIL], self._index[HEAD], self._words
+        for _ in range(SPINS):
+            if words[tail] - words[head] == fill:
+                break
+        for _ in range(next(self.steps)):
+            pass
 
     def ring_bell(self) -> bool:
         """Wake the other side; False where nobody hears it any more."""
@@ -270,6 +297,7 @@ class _Taking(_Half):
         self._store(CONSUMER_WAITS, 1)  # so that a producer rings, and is told
 
     def _take(self) -> bytes:
+        self._cross(self._capacity)
         fill = self._fill()
         head = self._load(HEAD)
         at = head % self._capacity
@@ -324,6 +352,7 @@ class _Giving(_Half):
     def _give(self, data: bytes) -> bool:
         """Put everything into the ring; False where there is nobody to take it."""
         while data:
+            self._cross(0)
             room = self._capacity - self._fill()
             if room:
                 data = self._put(data, room)
@@ -344,9 +373,12 @@ class _Giving(_Half):
     def _put(self, data: bytes, room: int) -> bytes:
         tail = self._load(TAIL)
         at = tail % self._capacity
-        count = min(room, len(data), self._capacity - at)
+        count = min(room, len(data), self.most)
+        first = min(count, self._capacity - at)
         self.carrying = len(data)
-        self.bridge.memory.bytes[self._start + at : self._start + at + count] = data[:count]
+        memory, start = self.bridge.memory.bytes, self._start
+        memory[start + at : start + at + first] = data[:first]
+        memory[start : start + count - first] = data[first:count]  # what goes on at the beginning of the ring
         self._store(TAIL, tail + count)
         fence()
         if self._load(CONSUMER_WAITS) and not self.ring_bell():

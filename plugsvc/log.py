@@ -147,6 +147,8 @@ class HostHandler(logging.Handler):
     connection to the host; what was logged before the fork is sent by the parent, once.
     """
 
+    dropped: int
+
     def __init__(self, level: int | None = None, *, max_buffered: int = MAX_BUFFERED) -> None:
         super().__init__(logging.NOTSET if level is None else level)
         self.dropped = 0

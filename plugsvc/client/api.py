@@ -30,7 +30,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-default_session = Session()
+default_session: Session = Session()
 """What the functions of this module use; connected on first use."""
 
 

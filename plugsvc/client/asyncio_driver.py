@@ -74,6 +74,9 @@ class LoopCall(Call):
 
     __slots__ = ("driver", "future", "timer")
 
+    driver: AsyncioDriver
+    future: asyncio.Future[Reply | None]
+
     def __init__(self, prefix: bytes, args: bytes, driver: AsyncioDriver, future: asyncio.Future[Reply | None]) -> None:
         super().__init__(prefix, args)
         self.driver, self.future = driver, future
@@ -88,6 +91,9 @@ class LoopBatch(Batch):
     """A batch that a task waits for: `future` gets None or the error."""
 
     __slots__ = ("driver", "future", "timer")
+
+    driver: AsyncioDriver
+    future: asyncio.Future[Reply | None]
 
     def __init__(
         self, requests: Sequence[Request], driver: AsyncioDriver, future: asyncio.Future[Reply | None]
@@ -106,6 +112,9 @@ Awaited = LoopCall | LoopBatch
 
 class Watch:
     """What a loop watches for a connection: input, and room to write while something waits to be written."""
+
+    room: bool
+    input: bool
 
     def __init__(self, loop: asyncio.AbstractEventLoop, descriptors: Descriptors, ready: Callable[[], None]) -> None:
         self._loop, self._descriptors, self._ready = loop, descriptors, ready
@@ -187,6 +196,8 @@ class Collector:
 
 class AsyncioDriver:
     """One event loop's use of one connection."""
+
+    spin: SpinInLoop
 
     def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
         self.connection = connection

@@ -48,6 +48,16 @@ class Binding:
         "signature", "timeout",
     )  # fmt: skip
 
+    is_async: bool
+    timeout: Any
+    session: Session
+    namespace: str
+    name: str
+    signature: Signature | None
+    prototype: Callable[..., Any] | None
+    fallback: Callable[..., Any] | None
+    prefix: bytes
+
     def __init__(
         self,
         session: Session,

@@ -101,6 +101,13 @@ class BlockingCall(_InThread, Call):
 
     __slots__ = ("left", "lock")
 
+    prefix: bytes
+    args: bytes
+    sequence: int
+    reply: Reply | None
+    left: bool
+    lock: threading.Lock | None
+
     def __init__(self, prefix: bytes, args: bytes) -> None:
         # All attributes here: there is one of these for each call, and a call of `super` costs as much again.
         self.prefix, self.args = prefix, args
@@ -112,6 +119,9 @@ class BlockingBatch(_InThread, Batch):
     """A batch that a thread waits for."""
 
     __slots__ = ("left", "lock")
+
+    left: bool
+    lock: threading.Lock | None
 
     def __init__(self, requests: Sequence[Request]) -> None:
         super().__init__(requests)
@@ -126,6 +136,8 @@ class Connection:
 
     `loops`: the drivers of event loops that use it, by loop. `descriptors`: for these to watch.
     """
+
+    descriptors: Descriptors
 
     def __init__(
         self,

@@ -79,6 +79,11 @@ class Call:
 
     __slots__ = ("args", "done", "prefix", "reply", "sequence")
 
+    done: bool
+    prefix: bytes
+    args: bytes
+    sequence: int
+
     def __init__(self, prefix: bytes, args: bytes) -> None:
         self.prefix, self.args = prefix, args
         self.reply: Reply | None = None
@@ -167,6 +172,9 @@ class Core:
     the end, have no reply; the driver tells who waits for each, and only then removes it. `read_size`: how many
     bytes to read next.
     """
+
+    read_size: int
+    state: str
 
     def __init__(self, *, max_message: int = MAX_MESSAGE, max_depth: int = MAX_DEPTH, first_sequence: int = 1) -> None:
         self.state = IDLE

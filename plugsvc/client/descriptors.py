@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+from collections.abc import Callable
 
-from ..openers import Duplex
+from ..openers import Duplex, Stream
 from ..openers.descriptors import eventfd, pipe
 
 __all__ = ["Descriptors", "Doorbell"]
@@ -63,6 +64,13 @@ class Descriptors:
 
     `reader`, `writer`: the streams. `ready`: whether reading would return something at once.
     """
+
+    reader: Stream
+    writer: Stream
+    urls: tuple[str, ...]
+    ready: Callable[[], bool]
+    reader_fd: int
+    writer_fd: int
 
     def __init__(self, duplex: Duplex) -> None:
         self.reader, self.writer, self.urls = duplex.reader, duplex.writer, duplex.urls

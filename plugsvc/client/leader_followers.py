@@ -50,6 +50,9 @@ class LeaderFollowers:
 
     __slots__ = ("core", "followers", "in_hand", "reader", "writer")
 
+    core: Core
+    in_hand: bool
+
     def __init__(self, core: Core) -> None:
         self.core = core
         self.reader: Member | None = None

@@ -11,7 +11,7 @@ from ..errors import CallTimeout, MisuseError, ServiceError
 from ..wire import Reply
 from .binding import Binding, Timeout, binding_of, raise_remote
 from .core import Request
-from .session import check_timeout
+from .session import Session, check_timeout
 
 __all__ = ["BoundCall", "call_many", "prepare"]
 
@@ -24,6 +24,10 @@ class BoundCall(Generic[R_co]):
     """A call that is yet to be made: a stub and its arguments. May be used several times."""
 
     __slots__ = ("args", "binding", "kwargs", "stub")
+
+    stub: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
 
     def __init__(self, stub: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.binding: Binding = binding_of(stub, "prepare")
@@ -95,6 +99,8 @@ class BatchRequest:
 
     `limit`: seconds for all of them, or None. `requests`: what to send, for those calls whose arguments fit.
     """
+
+    session: Session
 
     def __init__(self, calls: Sequence[BoundCall[Any]], timeout: Timeout) -> None:
         self._calls = calls

@@ -56,8 +56,8 @@ class Channel:
         self._left_behind = 0
         self._closed = False
         self._waking = threading.Lock()
-        self.woken = False
-        self.broken = False
+        self.woken: bool = False
+        self.broken: bool = False
         self._violation: ProtocolError | None = None
         self.linger: Callable[[threading.Event], None] | None = None
 

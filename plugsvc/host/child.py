@@ -30,6 +30,8 @@ class Child:
     `exit_fd` is a descriptor that becomes readable when the process has ended. Call `reap` and then `close`.
     """
 
+    exit_fd: int
+
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         """Take over a process that was just started. Raises `OSError`, and the process is killed, when no descriptor
         is available.

@@ -20,6 +20,9 @@ class Namespace:
 
     __slots__ = ("manifest", "name", "services")
 
+    name: str
+    manifest: bytes
+
     def __init__(self, name: str, manifest: bytes) -> None:
         self.name = name
         self.manifest = manifest

@@ -24,6 +24,8 @@ class Alarm:
     rings late does not write to a descriptor that has become somebody else's.
     """
 
+    fd: int
+
     def __init__(self) -> None:
         self._ends: tuple[int, ...] = ()
         self._ends = self.fd, self._write = pipe()
@@ -79,6 +81,9 @@ class Outputs:
 
     `poll` knows those that have not ended, and `open` has them by descriptor.
     """
+
+    open: dict[int, _Capture]
+    poll: select.poll
 
     def __init__(self, streams: Sequence[IO[bytes] | None], keep: int, limit: int | None) -> None:
         kept = keep if limit is None else limit

@@ -61,6 +61,12 @@ class Signature:
         "side",
     )
 
+    name: str
+    is_async: bool
+    returns_error: bool
+    params: tuple[Any, ...]
+    results: tuple[Any, ...]
+
     _args: ArrayDecoder
     _deep_args: bool
     _deep_results: bool

@@ -44,7 +44,9 @@ _KEYS = (
     inspect.UUIDType,
     inspect.DecimalType,
 )
-Fields = (inspect.StructType, inspect.DataclassType, inspect.TypedDictType, inspect.NamedTupleType)
+Fields: tuple[
+    type[inspect.StructType], type[inspect.DataclassType], type[inspect.TypedDictType], type[inspect.NamedTupleType]
+] = (inspect.StructType, inspect.DataclassType, inspect.TypedDictType, inspect.NamedTupleType)
 
 
 class Unsupported(Exception):

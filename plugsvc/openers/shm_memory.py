@@ -70,6 +70,11 @@ def check_capacity(capacity: int) -> None:
 class Memory:
     """The mapping of a memory file, which its two rings share: unmapped when both have called `release`."""
 
+    capacities: dict[Ring, int]
+    offsets: dict[Ring, int]
+    map: mmap.mmap
+    words: dict[Ring, memoryview[int]]
+
     def __init__(self, fd: int, requests: int, replies: int) -> None:
         """Map the file `fd`, which has two rings of these capacities and that size, and stays the caller's."""
         self.capacities = {REQUESTS: requests, REPLIES: replies}

@@ -255,7 +255,8 @@ class RingReader(_End):
 class RingWriter(_End):
     """The producer's end."""
 
-    room = select.POLLIN
+    atomic: int
+    room: int = select.POLLIN
 
     def __init__(self, memory: Memory, ring: Ring, drained: int, filled: int) -> None:
         super().__init__(memory, ring, drained, filled, PRODUCER_WAITING, TAIL)

@@ -102,6 +102,9 @@ class FdStream:
     do not `dup`. It is not inherited by children. `owned` are further descriptors to be closed together with it.
     """
 
+    atomic: int
+    room: int
+
     def __init__(self, fd: int, *, owned: Sequence[int] = ()) -> None:
         self._to_own = tuple(owned)
         self._owned: tuple[int, ...] = ()

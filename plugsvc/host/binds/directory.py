@@ -44,6 +44,8 @@ class PrivateDirectory:
     Raises `OSError` when it cannot be made; then nothing is left.
     """
 
+    path: str
+
     def __init__(self, parent: str | os.PathLike[str] | None = None) -> None:
         place = os.path.abspath(tempfile.gettempdir() if parent is None else parent)
         if place not in _swept:

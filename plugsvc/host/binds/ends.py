@@ -61,6 +61,8 @@ class HeldEnd:
     plugin would open then.
     """
 
+    fd: int
+
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self._closing = threading.Lock()

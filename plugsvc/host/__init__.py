@@ -15,6 +15,7 @@ from .context import Context
 from .discovery import DiscoveryHandler, discover_plugins
 from .execution import Completed, Target, execute, iterate_all, iterate_typed
 from .launch import Exit, Launch, OutputTarget
+from .limits import Limits
 from .plugin import Command, Manifest, Plugin, new_plugin
 from .registry import Registry, Services
 from .server import Server
@@ -36,6 +37,7 @@ __all__ = [
     "Handler",
     "Interceptor",
     "Launch",
+    "Limits",
     "Manifest",
     "Next",
     "NextOptions",

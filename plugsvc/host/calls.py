@@ -48,6 +48,13 @@ class Service:
 
     __slots__ = ("function", "is_async", "label", "max_args", "pace", "signature")
 
+    label: str
+    function: Callable[..., Any]
+    signature: Codec
+    is_async: bool
+    max_args: int | None
+    pace: Pace
+
     def __init__(
         self,
         label: str,

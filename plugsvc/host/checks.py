@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -45,7 +44,7 @@ def check_seconds(name: str, value: Any) -> float:
     # `not <=` is true for NaN.
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_SECONDS:
         raise RegistrationError(f"{name} must be a number of seconds from 0 to {MOST_SECONDS:.0e}, not {value!r}")
-    return float(value) if math.isfinite(value) else 0.0
+    return float(value)
 
 
 def check_count(name: str, value: Any) -> int:

@@ -108,6 +108,10 @@ class CallQueue:
 
     __slots__ = ("_calls", "limit", "running", "waiting")
 
+    limit: int
+    running: int
+    waiting: int
+
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.running = 0
@@ -153,6 +157,10 @@ class WriteQueue:
     """
 
     __slots__ = ("_replies", "open", "unsent", "writing")
+
+    writing: bool
+    open: bool
+    unsent: int
 
     def __init__(self) -> None:
         self.open = True
@@ -211,6 +219,10 @@ class Input:
 
     __slots__ = ("_messages", "ended", "error", "read", "requests", "values")
 
+    read: int
+    values: int
+    ended: bool
+
     def __init__(self, limits: Limits) -> None:
         self._messages = RequestReader(max_message=limits.max_message, max_depth=limits.max_depth)
         self.requests: deque[Request] = deque()
@@ -251,6 +263,12 @@ class HostCore:
     Everything happens under the lock of the owner, but for what belongs to `input`. `calls` run in threads, `awaited`
     in an event loop. `output` is what to write.
     """
+
+    input: Input
+    calls: CallQueue
+    awaited: CallQueue
+    output: WriteQueue
+    state: State
 
     def __init__(self, registry: Namespaces, limits: Limits) -> None:
         self.state = OPEN

@@ -36,6 +36,8 @@ class Pace:
 
     __slots__ = ("_good", "_penalty", "quick")
 
+    quick: bool
+
     def __init__(self) -> None:
         self.quick = True
         self._good = 0

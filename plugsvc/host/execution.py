@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from inspect import signature
 from typing import IO, TYPE_CHECKING, Any, Unpack
 
 from ..errors import PluginFailed, ProtocolError, RegistrationError
 from .channel import Channel
-from .checks import check_args, check_count, check_function, check_instance, check_seconds, optional
+from .checks import check_args, check_function, check_instance, optional
 from .context import Context
 from .jobs import Job, JobGroup
+from .limits import DEFAULTS, Limits
 from .plugin import Command, Plugin, last_line
 from .printable import printable
 from .process import Exit, Launch, OutputTarget, run_process
@@ -76,7 +76,7 @@ def execute(
     generator: Generator | None = None,
     executor: Executor | None = None,
     loop: asyncio.AbstractEventLoop | None = None,
-    limits: Mapping[str, Any] | None = None,
+    limits: Limits = DEFAULTS,
     die_with_host: bool = False,
     context: Context | None = None,
     on_completed: Callable[[Completed], None] | None = None,
@@ -112,7 +112,7 @@ def execute(
         executor: `executor(launch, run)` starts the process and returns an `Exit`, usually that of `run(launch)`.
         loop: the event loop for services that are coroutine functions, each in a copy of the present context;
             None for a loop of the library's own.
-        limits: limits of the connection, keyword arguments of `Server`.
+        limits: what one plugin can take from its host at most.
         die_with_host: the kernel kills the process when the host dies, also by SIGKILL (Linux only;
             `PR_SET_PDEATHSIG`). Not its children, and not a program that is set-user-ID.
         context: stops everything when it says so.
@@ -148,7 +148,6 @@ def execute(
             "die_with_host": die_with_host,
         }
     )
-    check_limits(settings.limits)
     outer = Context() if context is None else check_instance(Context)("context", context)
     checked_on_completed = optional(check_function)("on_completed", on_completed)
     chosen = iterate_all([targets]) if isinstance(targets, Plugin) else _checked(targets)
@@ -316,7 +315,7 @@ class _Execution:
 
         def serve(channel: Channel) -> Server:
             try:
-                server = Server(binding.registry, channel, settings.loop, **(settings.limits or {}))
+                server = Server(binding.registry, channel, settings.loop, **settings.limits._asdict())
             except BaseException:
                 channel.close()
                 raise
@@ -409,12 +408,3 @@ def _why(error: OSError, launch: Launch) -> str:
     """Return the reason for which a process was not started; it may be the working folder."""
     text = error.strerror or str(error)
     return f"{text}: {error.filename!r}" if launch.cwd is not None and error.filename == launch.cwd else text
-
-
-def check_limits(limits: Mapping[str, Any] | None) -> None:
-    """Check keyword arguments of `Server`. Raises `RegistrationError`."""
-    known = {each.name for each in signature(Server).parameters.values() if each.kind == each.KEYWORD_ONLY}
-    for name, value in (limits or {}).items():
-        if name not in known:
-            raise RegistrationError(f"limits has {name!r}, which is none of {', '.join(sorted(known))}")
-        (check_seconds if name.endswith("timeout") else check_count)(f"limits[{name!r}]", value)

@@ -24,6 +24,7 @@ from .checks import (
 )
 from .context import Context
 from .launch import CAPTURE, Exit, Launch, OutputTarget
+from .limits import DEFAULTS, Limits
 from .plugin import Command, Plugin
 from .process import GRACE_SECONDS
 from .specflags import SpecFlag, parse_spec_flags
@@ -69,7 +70,7 @@ class Options(TypedDict, total=False):
     on_start: Callable[[], None] | None
     executor: Executor | None
     die_with_host: bool
-    limits: Mapping[str, Any] | None
+    limits: Limits
 
 
 class NextOptions(Options, total=False):
@@ -171,7 +172,7 @@ class Settings:
     loop: Venue | None = None
     timeout: float | None = None
     grace: float = GRACE_SECONDS
-    limits: Mapping[str, Any] | None = None
+    limits: Limits = DEFAULTS
     process: ProcessSettings = field(default_factory=ProcessSettings)
 
     def changed(self, options: Mapping[str, Any], *, during: bool = False) -> Settings:
@@ -242,10 +243,10 @@ def _check_bind(name: str, value: Any) -> Binding:
     return value
 
 
-def _check_limits(name: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise RegistrationError(f"{name} must be a mapping of keyword arguments of Server, not {value!r}")
-    return dict(value)
+def _check_limits(name: str, value: Any) -> Limits:
+    if not isinstance(value, Limits):
+        raise RegistrationError(f"{name} must be a Limits, not {value!r}")
+    return value.check()
 
 
 _ROWS = {
@@ -262,7 +263,7 @@ _ROWS = {
     "on_start": _Row(_check_callbacks, added=True),
     "executor": _Row(optional(check_function)),
     "die_with_host": _Row(check_flag),
-    "limits": _Row(optional(_check_limits)),
+    "limits": _Row(_check_limits),
     "standard_streams": _Row(_check_streams),
     "bind": _Row(optional(_check_bind), whole=True),
     "parallelism": _Row(check_count, whole=True),

@@ -33,8 +33,8 @@ ERRORS = {
 
 HOST = {
     "Bind", "BindFunc", "Binding", "Channel", "Command", "Completed", "Context", "DiscoveryHandler", "ExecuteOptions",
-    "Executor", "Exit", "Generator", "Handler", "Interceptor", "Launch", "Manifest", "Next", "NextOptions", "Options",
-    "OutputTarget", "Plugin", "Registry", "Server", "Services", "Target", "discover_plugins", "execute",
+    "Executor", "Exit", "Generator", "Handler", "Interceptor", "Launch", "Limits", "Manifest", "Next", "NextOptions",
+    "Options", "OutputTarget", "Plugin", "Registry", "Server", "Services", "Target", "discover_plugins", "execute",
     "iterate_all", "iterate_typed", "new_plugin", "with_anonymous_pipe", "with_anonymous_pipe_by_procfs",
     "with_bind_func", "with_default_bind",
 }  # fmt: skip

@@ -19,6 +19,7 @@ from plugsvc.errors import PluginFailed, ProtocolError, RegistrationError
 from plugsvc.host import (
     Command,
     Context,
+    Limits,
     Plugin,
     Registry,
     execute,
@@ -347,7 +348,7 @@ def test_what_a_bind_function_raises_is_raised(plugin: Write, registry: Registry
 def test_limits_of_the_connection(plugin: Write, registry: Registry) -> None:
     path = plugin("pair = connect(); os.write(pair[1], b'{' + b' ' * 2000); os.read(pair[0], 1)")
     with pytest.raises(PluginFailed, match="protocol error"):
-        run(path, bind=registry.bind(), limits={"max_message": 1000})
+        run(path, bind=registry.bind(), limits=Limits(max_message=1000))
 
 
 @pytest.mark.parametrize("bind", ["procfs", "pty"])

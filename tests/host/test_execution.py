@@ -24,9 +24,11 @@ from plugsvc.host import (
     Context,
     Exit,
     Launch,
+    Limits,
     Manifest,
     Plugin,
     Registry,
+    Server,
     execute,
     iterate_all,
     iterate_typed,
@@ -286,9 +288,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"generator": []}, "generator must be a function, not []"),
     ({"executor": "sudo"}, "executor must be a function, not 'sudo'"),
     ({"loop": 5}, "loop must be an event loop of asyncio, not 5"),
-    ({"limits": 5}, "limits must be a mapping of keyword arguments of Server, not 5"),
-    ({"limits": {"max_running": 0}}, "limits['max_running'] must be at least 1, not 0"),
-    ({"limits": {"drain_timeout": -1}}, f"limits['drain_timeout'] {SECONDS}-1"),
+    ({"limits": {"max_running": 5}}, "limits must be a Limits, not {'max_running': 5}"),
+    ({"limits": Limits(max_running=0)}, "max_running must be at least 1, not 0"),
+    ({"limits": Limits(drain_timeout=-1)}, f"drain_timeout {SECONDS}-1"),
     ({"die_with_host": 1}, "die_with_host must be True or False, not 1"),
     ({"context": 5}, "context must be a Context, not 5"),
     ({"on_completed": 5}, "on_completed must be a function, not 5"),
@@ -310,9 +312,9 @@ def test_every_option_is_in_the_table_above() -> None:
     assert {name for options, _ in REFUSED for name in options} == names
 
 
-def test_a_limit_that_does_not_exist() -> None:
-    with pytest.raises(RegistrationError, match=r"^limits has 'max_size', which is none of drain_timeout, max_"):
-        execute([], limits={"max_size": 5})
+def test_the_limits_are_those_of_a_server() -> None:
+    parameters = signature(Server).parameters.values()
+    assert {each.name: each.default for each in parameters if each.kind == each.KEYWORD_ONLY} == Limits()._asdict()
 
 
 def test_a_file_without_a_descriptor() -> None:

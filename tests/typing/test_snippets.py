@@ -38,7 +38,7 @@ ACCEPTED = {
                 prepend_args=("-a",), spec_flags=["a.b=c"], env=os.environ, cwd=".", stdin=0, stdout=file,
                 stderr="inherit", pass_fds=[3], on_start=lambda: None,
                 interceptors=[around, lambda c, p, d, next: next()], generator=each, executor=start,
-                loop=asyncio.new_event_loop(), limits={"max_running": 5},
+                loop=asyncio.new_event_loop(), limits=Limits(max_running=5),
                 die_with_host=True, context=Context(5), on_completed=print,
             )
     """,
@@ -76,7 +76,7 @@ ACCEPTED = {
         @service("photos")
         def tag(name: str, tags: list[str]) -> int: ...  # type: ignore[empty-body]
         count: int = tag("cat", ["nice"])
-        short: int = with_call_timeout(tag, 0.5)("cat", [])
+        short: int = limit(tag, timeout=0.5)("cat", [])
         results: list[int | ServiceError] = call_many([prepare(tag, "cat", ["x"])])
     """,
     "services": """

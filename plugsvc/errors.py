@@ -1,10 +1,10 @@
-"""Every exception that plugsvc raises, as one tree.
+"""The exceptions that plugsvc raises, as one tree.
 
-Three kinds are told apart, because they are handled in different places:
+There are three groups, because they are handled in different places:
 
-- `MisuseError`: the program itself is wrong. It is raised where the mistake is made, while binding, never by a call.
-- `ServiceError`: a call failed. `RemoteError` is what the provider said, the others are what happened on the way.
-- `ProtocolError`, `PluginError`: the peer sent bytes that mean nothing; a plugin could not be found, read or run.
+- `MisuseError`: a mistake of the program. It is raised when something is registered or bound, never by a call.
+- `ServiceError`: a call failed. `RemoteError` is the provider's error, the others are errors of the connection.
+- `ProtocolError`, `PluginError`: the peer sent malformed bytes; a plugin could not be found, read or run.
 
 Each class also derives from the built-in exception that a caller would expect (`TypeError`, `TimeoutError`, ...).
 """
@@ -43,15 +43,15 @@ class MisuseError(PlugsvcError):
 
 
 class SignatureError(MisuseError, TypeError):
-    """A function cannot be a service: it is not callable, or its signature cannot be carried."""
+    """A function cannot be a service: it is not callable, or has parameters or types that JSON cannot represent."""
 
 
 class RegistrationError(MisuseError, ValueError):
-    """A namespace, service, opener or bind that is undefined, already there, or nothing."""
+    """A namespace, service, opener or bind is undefined, invalid, or registered twice."""
 
 
 class ManifestError(MisuseError, TypeError):
-    """A manifest that JSON cannot carry."""
+    """A manifest cannot be written as JSON."""
 
 
 class ServiceError(PlugsvcError):
@@ -61,7 +61,7 @@ class ServiceError(PlugsvcError):
 class RemoteError(ServiceError):
     """The provider failed; `str(error)` is exactly what it said, which may be empty.
 
-    `results` is the JSON array of results that came along with the error, or None.
+    `results` is the JSON array of results that came with the error, or None.
     """
 
     def __init__(self, text: str = "", results: bytes | None = None) -> None:
@@ -128,7 +128,7 @@ class NotHosted(ServiceError):
 
 
 class ProtocolError(PlugsvcError):
-    """The peer sent bytes that are not the protocol; the connection cannot go on.
+    """The peer sent malformed bytes, so the connection has ended.
 
     `reason` says what is wrong, `offset` is where in the stream (bytes since its start), `excerpt` the bytes around it.
     """
@@ -149,7 +149,7 @@ class PluginError(PlugsvcError):
 
 
 class DiscoveryError(PluginError):
-    """A plugin could not be discovered: its `info` failed or made no sense."""
+    """A plugin could not be discovered: its `info` failed, or its output is no manifest."""
 
 
 class IncompatiblePlugin(DiscoveryError):
@@ -157,7 +157,7 @@ class IncompatiblePlugin(DiscoveryError):
 
 
 class PluginFailed(PluginError):
-    """A plugin ended otherwise than with status 0.
+    """A plugin exited with a status other than 0, or was killed by a signal.
 
     `status` is its exit status, or None after a signal; `signal` is that signal's number, or None;
     `stderr` is the end of what it wrote to its standard error.

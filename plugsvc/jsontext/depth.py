@@ -11,7 +11,7 @@ _OTHERS = bytes(byte for byte in range(256) if byte not in b'[]{}"')
 _FEW = 16
 """So many brackets are found one by one more quickly than all bytes are counted through."""
 _EFFORT = 32
-"""How often the bytes may be gone through, on average: the scanner takes longer than that."""
+"""How many passes over the bytes are allowed on average. The scanner takes longer than that."""
 
 
 def provably_shallow(data: bytes | bytearray, max_depth: int) -> bool:

@@ -1,8 +1,8 @@
-"""A strict JSON scanner that can stop and go on at any byte.
+"""A strict JSON scanner that can stop and continue at any byte.
 
 It finds where a top-level object ends, and refuses the first byte that no JSON text (RFC 8259) could have there. It
 keeps its place between pieces, so that the work is linear however the stream is cut, and it does not recurse, so that
-nesting costs memory and not stack. It does not care about UTF-8: bytes above 0x7f may stand in strings and nowhere
+nesting costs memory and not stack. It does not check UTF-8: bytes above 0x7f are accepted in strings and nowhere
 else.
 
 The reader (`wire.framing`) uses it where msgspec cannot say in one go what the bytes are: parts of messages, several
@@ -60,7 +60,7 @@ _WINDOW = 16 * 1024
 
 @cache
 def _bulk(state: int, closer: int) -> re.Pattern[bytes]:
-    """Return the pattern of as many whole values as may follow in this state, each flat or one level deep.
+    """Return the pattern of as many complete values as may follow in this state, each flat or one level deep.
 
     A number only counts with the byte after it: at the end of a piece its last digit may be yet to come.
 
@@ -117,7 +117,7 @@ class Scanner:
     `done` is true when the value has ended.
     """
 
-    __slots__ = ("_in_key", "_max_depth", "_number", "_patience", "_resume", "_stack", "_state")
+    __slots__ = ("_backoff", "_in_key", "_max_depth", "_number", "_resume", "_stack", "_state")
 
     def __init__(self, max_depth: int, *, any_value: bool = False) -> None:
         self._max_depth = max_depth
@@ -125,8 +125,8 @@ class Scanner:
         self._state = _VALUE if any_value else _START
         self._in_key = False
         self._number = 0
-        self._resume = 0  # from where on it is tried again to take many values at a time
-        self._patience = 1
+        self._resume = 0  # where the next attempt to take many values at once may begin
+        self._backoff = 1
 
     @property
     def done(self) -> bool:
@@ -184,13 +184,13 @@ class Scanner:
         return position
 
     def finish(self) -> bool:
-        """Say that no byte follows, and return whether the value is whole: a number ends only there."""
+        """Tell the scanner that no byte follows; return whether the value is complete. Only this ends a number."""
         if self._state == _NUMBER and self._number in _NUMBER_END and not self._stack:
             self._state = _DONE
         return self._state == _DONE
 
     def _many(self, data: bytes | bytearray, position: int) -> int:
-        """Take as many whole values as follow at once, and return the position after them."""
+        """Take as many complete values as follow at once, and return the position after them."""
         if not 0 < len(self._stack) < self._max_depth:  # one level deeper may follow
             return position
         if self._state == _COLON or (self._state == _VALUE and self._stack[-1] == 0x7D):
@@ -202,10 +202,10 @@ class Scanner:
         match = pattern.match(data, position, position + _WINDOW)
         if match is None or match.end() == position:
             # What is nested deeply does not come many at a time: do not try at every bracket.
-            self._patience = min(2 * self._patience, 4 * _BULK)
-            self._resume = position + self._patience
+            self._backoff = min(2 * self._backoff, 4 * _BULK)
+            self._resume = position + self._backoff
             return start
-        self._patience = 1
+        self._backoff = 1
         self._state = _NEXT
         return match.end()
 
@@ -336,7 +336,7 @@ class Scanner:
 def skip_value(data: bytes | bytearray, position: int, max_depth: int) -> int:
     """Return the position after the JSON value that begins at or after `position`.
 
-    Raises `Malformed`, also when the value is not whole.
+    Raises `Malformed`, also when the value is incomplete.
     """
     scanner = Scanner(max_depth, any_value=True)
     position = scanner.scan(data, skip_space(data, position))

@@ -1,10 +1,10 @@
-"""Text that UTF-8 cannot carry."""
+"""Text that UTF-8 cannot represent: lone surrogates and invalid bytes."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["mend_text", "without_lone_surrogates"]
+__all__ = ["replace_invalid_text", "without_lone_surrogates"]
 
 # Escapes from the left, so that a backslash before a backslash takes no part.
 _escapes = re.compile(
@@ -19,7 +19,7 @@ def without_lone_surrogates(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def mend_text(data: bytes) -> bytes:
+def replace_invalid_text(data: bytes) -> bytes:
     """Return JSON with U+FFFD for every lone surrogate and for bytes that are not UTF-8."""
     if not data.isascii():
         data = data.decode("utf-8", "replace").encode()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["mend_negative_zeros"]
+__all__ = ["restore_negative_zeros"]
 
 _zeros = re.compile(rb"-0(?![.eE0-9])").finditer
 
 
-def mend_negative_zeros(data: bytes) -> bytes:
+def restore_negative_zeros(data: bytes) -> bytes:
     """Return valid JSON with every `-0` written as `-0.0`, so that a decoder reads a float and keeps the sign."""
     # Without escapes, an odd number of quotes before a place means that it is within a string.
     plain = data.replace(b"\\\\", b"..").replace(b'\\"', b"..") if b"\\" in data else data

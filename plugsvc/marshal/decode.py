@@ -10,10 +10,10 @@ import msgspec
 from msgspec import MsgspecError, Raw, inspect
 from msgspec.json import Decoder
 
-from ..jsontext import mend_negative_zeros, mend_text
+from ..jsontext import replace_invalid_text, restore_negative_zeros
 from .checks import Check, residual
 from .mismatch import TOO_DEEP, Mismatch, from_msgspec
-from .nulls import mend_nulls
+from .nulls import fill_nulls
 from .stack import check_depth_of_json
 from .typeinfo import extra, may_be_deep, reaches
 from .types import FLOAT32
@@ -61,7 +61,7 @@ class ArrayDecoder:
         signed = data
         if self._may_hold_floats and data is not None and _may_hold_negative_zero(bytes(data)):
             # msgspec reads -0 as an integer, without its sign. Where an integer is wanted, the second try has it.
-            signed = mend_negative_zeros(bytes(data))
+            signed = restore_negative_zeros(bytes(data))
         try:
             values: tuple[Any, ...] = self._decode(signed)
         except RecursionError:
@@ -87,14 +87,14 @@ class ArrayDecoder:
             raise Mismatch(f"expected an array of {self._counted()}, got nothing")
         given = bytes(raw).strip()
         try:
-            data = mend_text(given)
+            data = replace_invalid_text(given)
             nodes, decode = self._nodes, self._decode
             if data[:1] == b"[":
                 count = self._count(data)
                 if count < len(nodes):
                     nodes, decode = nodes[:count], _decoder(self._annotations[:count])
             if b"null" in data:
-                data = mend_nulls(data, inspect.TupleType(tuple(nodes)))
+                data = fill_nulls(data, inspect.TupleType(tuple(nodes)))
             if error is not None and decode is self._decode and data == given:
                 raise error
             values: tuple[Any, ...] = decode(data)
@@ -146,7 +146,7 @@ def _counter(most: int) -> Callable[[bytes], msgspec.Struct]:
 
 
 def _may_hold_negative_zero(data: bytes) -> bool:
-    # One byte is looked for many times as quickly as two.
+    # A search for one byte is many times as fast as one for two.
     return b"-" in data and b"-0" in data
 
 

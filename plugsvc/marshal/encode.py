@@ -54,7 +54,7 @@ quick_json = _encode
 def to_json(values: Sequence[Any], *, untyped: bool) -> bytes:
     """Return `values` as a JSON array.
 
-    `untyped`: there may be values in it that no check has looked at.
+    `untyped`: it may contain values that were not checked.
 
     Raises:
         Mismatch: JSON cannot carry a value.
@@ -209,7 +209,7 @@ def _explain(values: Any, error: Exception) -> Mismatch:
     except Mismatch as endless:
         return endless
     except Exception:
-        # The values run code of their own when they are looked at: what the encoder said has to do.
+        # The values run code of their own when they are inspected: only the encoder's text is left.
         return found
     return found
 

@@ -1,4 +1,4 @@
-"""Null where a list, dict or bytes is expected: how Go writes one that is nil. It is read as an empty one.
+"""Null handling: null for a list, dict or bytes, which is how Go writes nil, is read as an empty one.
 
 It works on the JSON text, so that everything else in it stays as it is, and only after a failure to decode.
 """
@@ -11,14 +11,14 @@ from msgspec.json import Decoder
 
 from .typeinfo import Fields, children, reaches, unwrap
 
-__all__ = ["mend_nulls"]
+__all__ = ["fill_nulls"]
 
 _array = Decoder(list[Raw]).decode
 _object = Decoder(dict[str, Raw]).decode
 _text = msgspec.json.Encoder().encode
 
 
-def mend_nulls(data: bytes, node: inspect.Type) -> bytes:
+def fill_nulls(data: bytes, node: inspect.Type) -> bytes:
     """Return JSON of the type `node` with empty values in place of nulls, where only those make sense.
 
     Raises:
@@ -31,15 +31,15 @@ def mend_nulls(data: bytes, node: inspect.Type) -> bytes:
             return data
         for member in node.types:
             if start != b"n" and _opens(member) == start:
-                return mend_nulls(data, member)
+                return fill_nulls(data, member)
         return data if start != b"n" else _empty(node.types[0], data)
     if start == b"n":
         return _empty(node, data)
     if start != _opens(node) or not any(reaches(child, _has_empty) for child in children(node)):
         return data
     if start == b"[":
-        return _mend_array(data, node)
-    return _mend_object(data, node)
+        return _fill_array(data, node)
+    return _fill_object(data, node)
 
 
 def _opens(node: inspect.Type) -> bytes | None:
@@ -70,7 +70,7 @@ def _empty(node: inspect.Type, data: bytes) -> bytes:
     return data
 
 
-def _mend_array(data: bytes, node: inspect.Type) -> bytes:
+def _fill_array(data: bytes, node: inspect.Type) -> bytes:
     elements = [bytes(element) for element in _array(data)]
     if isinstance(node, inspect.CollectionType):
         kinds = [node.item_type] * len(elements)
@@ -79,11 +79,11 @@ def _mend_array(data: bytes, node: inspect.Type) -> bytes:
     else:
         assert isinstance(node, (inspect.NamedTupleType, inspect.StructType))
         kinds = [field.type for field in node.fields]
-    mended = [mend_nulls(element, kind) for element, kind in zip(elements, kinds, strict=False)]
-    return b"[" + b",".join(mended + elements[len(mended) :]) + b"]"
+    filled = [fill_nulls(element, kind) for element, kind in zip(elements, kinds, strict=False)]
+    return b"[" + b",".join(filled + elements[len(filled) :]) + b"]"
 
 
-def _mend_object(data: bytes, node: inspect.Type) -> bytes:
+def _fill_object(data: bytes, node: inspect.Type) -> bytes:
     members = {name: bytes(value) for name, value in _object(data).items()}
     if isinstance(node, inspect.DictType):
         kinds = dict.fromkeys(members, node.value_type)
@@ -91,8 +91,8 @@ def _mend_object(data: bytes, node: inspect.Type) -> bytes:
         assert isinstance(node, Fields)
         kinds = {field.encode_name: field.type for field in node.fields}
     # A list: the frames of a generator would be on the stack of C, one for each level.
-    mended = [
-        _text(name) + b":" + (mend_nulls(value, kinds[name]) if name in kinds else value)
+    filled = [
+        _text(name) + b":" + (fill_nulls(value, kinds[name]) if name in kinds else value)
         for name, value in members.items()
     ]
-    return b"{" + b",".join(mended) + b"}"
+    return b"{" + b",".join(filled) + b"}"

@@ -33,7 +33,7 @@ _EXACT_INTEGERS = 2**53
 _PLAIN = frozenset((str, int, bool, type(None)))
 _ABSENT = object()
 _FEW = 16
-"""Up to so many values are quicker looked at one by one."""
+"""Up to so many values are checked more quickly one by one."""
 _WITH_PARTS = (inspect.CollectionType, inspect.TupleType, inspect.DictType, inspect.UnionType, *Fields)
 
 _EXACT: dict[type[inspect.Type], str] = {

@@ -1,4 +1,4 @@
-"""JSON that is passed through as it is, which has to be JSON."""
+"""Checks of raw JSON, which is passed through unchanged."""
 
 from __future__ import annotations
 

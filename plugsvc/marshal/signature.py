@@ -321,7 +321,7 @@ def _encode(values: Sequence[Any], quick: QuickCheck, types: Sequence[_Typed], d
     if deep:
         check_depth_of_values(values, parts)
     try:
-        # In this order: what JSON was made of has an end, also when it is looked through.
+        # In this order: values that were encoded do not contain themselves, so the check ends.
         data = quick_json(values)
         if quick(values):
             return data

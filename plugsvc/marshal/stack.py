@@ -26,7 +26,7 @@ _FEW_LEVELS = 16
 
 
 class _Known(_local):
-    """What is known of the stack of a thread. `size`: in bytes, or None before it was looked for."""
+    """What is known of the stack of a thread. `size`: in bytes, or None until it is read."""
 
     size: int | None = None
 

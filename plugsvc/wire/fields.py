@@ -14,7 +14,7 @@ from typing import TypeVar
 from msgspec import Raw
 from msgspec.json import Decoder
 
-from ..jsontext import mend_text, skip_space, skip_value
+from ..jsontext import replace_invalid_text, skip_space, skip_value
 from .messages import MAX_SEQUENCE, Reply, Request
 
 __all__ = ["InvalidField", "read_reply", "read_request"]
@@ -69,7 +69,7 @@ def _elements(data: bytes) -> list[bytes]:
 
 
 def _text(data: bytes) -> str:
-    return _decode_text(mend_text(data))
+    return _decode_text(replace_invalid_text(data))
 
 
 def _kind(data: bytes) -> str:

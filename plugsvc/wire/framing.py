@@ -1,8 +1,8 @@
-"""Bytes to messages, however the bytes are cut.
+"""The message reader: bytes to messages, wherever the reads cut them.
 
-The stream is JSON objects with any white space, or none, between them. A message is there as soon as its last byte is,
-whether or not a newline follows. Most reads hold whole messages that end in a newline: msgspec decodes them at once.
-Everything else goes through `scan`, which keeps its place, so that the work is linear in the bytes however they come.
+The stream is JSON objects with any white space, or none, between them. A message is complete with its last byte,
+whether or not a newline follows. Most reads hold complete messages that end in a newline: msgspec decodes them at once.
+Everything else goes to the scanner, which keeps its position, so that the work is linear in the bytes.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ MAX_DEPTH = 500
 """How deep a message may be nested unless told otherwise, its own braces counted."""
 
 _LARGE = 4096
-"""From this size on a piece is looked through for a sign of an end before it is scanned."""
+"""Pieces of this size or more are searched for a possible end of a message before they are scanned."""
 _HUGE = 256 * 1024
-"""From this size of the buffer on, small pieces are looked through like large ones, and large ones are not decoded any
-more just to know at once whether something is wrong: that is noticed where a message may end, or with the stream."""
+"""With a buffer of this size or more, small pieces are searched like large ones, and large pieces are no longer decoded
+only to detect errors early. Errors are then found where a message may end, or at the end of the stream."""
 _BUDGET = 16
-"""How often the bytes of a message may be decoded in vain, on average, before only the scanner looks at them: it takes
-some fifty times as long as msgspec, but keeps its place."""
+"""How often the bytes of a message may be decoded without success, on average, before only the scanner is used. It
+takes some fifty times as long as msgspec, but keeps its position."""
 _EXCERPT = 32
 _ENDS = b"\n}"
 
@@ -69,7 +69,7 @@ class MessageReader(Generic[M]):
         self._buffer = bytearray()  # begins with the first byte of an unfinished message
         self._base = 0  # where in the stream the buffer begins
         self._scanned = 0  # how much of the buffer the scanner has seen
-        self._tried = 0  # how many bytes of it have been decoded in vain
+        self._tried = 0  # how many bytes of it have been decoded without success
         self._truncated = False  # the last attempt to decode found a beginning of a message and nothing wrong
 
     @property
@@ -95,10 +95,10 @@ class MessageReader(Generic[M]):
         call raises. `data` must be bytes, which nobody changes: the raw parts of messages look into it.
 
         Raises:
-            ProtocolError: what is in `error`, found by an earlier call. No byte of `data` is looked at.
+            ProtocolError: what is in `error`, found by an earlier call. `data` is ignored.
         """
         if not self._buffer and 0 < len(data) <= self._short and data[-1] in _ENDS and self.error is None:
-            # The usual case without detours: short and whole messages.
+            # The usual case first: short, complete messages.
             try:
                 short = self._decode_many(data)
             except (MsgspecError, UnicodeDecodeError, RecursionError):
@@ -115,7 +115,7 @@ class MessageReader(Generic[M]):
             return []
         if not self._buffer:
             return self._begin(data)
-        # Whoever writes a newline writes it after a message: up to there they are whole, most likely.
+        # Writers put newlines after messages, so up to the last one they are most likely complete.
         cut = self._likely_end(data)
         if not cut or self._tried > _BUDGET * len(self._buffer):
             self._buffer += data
@@ -149,7 +149,7 @@ class MessageReader(Generic[M]):
         return self._go_on(data, cut)
 
     def _likely_end(self, data: bytes) -> int:
-        """Return how far into `data` whole messages may go, for a quick attempt to decode them; 0 for not at all."""
+        """Return where complete messages in `data` may end, for a quick attempt to decode them; 0 for none."""
         if data[-1] in _ENDS:
             return len(data)
         cut = data.rfind(b"\n") + 1
@@ -177,7 +177,7 @@ class MessageReader(Generic[M]):
             self.check()
 
     def _attempt(self, data: bytes | bytearray) -> list[M] | None:
-        """Decode `data` as whole messages at once; return None when it is anything else."""
+        """Decode `data` as complete messages at once; return None if it is anything else."""
         self._truncated = False
         if len(data) > self._max_message:
             return None
@@ -205,7 +205,7 @@ class MessageReader(Generic[M]):
         self._buffer += data[start:] if start else data
 
     def _go_on(self, data: bytes, cut: int) -> list[M]:
-        """Return the messages that end in the buffer, to which `data` was added; `cut` of it were tried in vain."""
+        """Return the messages that end in the buffer, to which `data` was added; `cut` bytes were tried already."""
         messages: list[M] = []
         large = len(data) >= _LARGE or len(self._buffer) >= _HUGE
         if not large or not self._is_middle(data, cut):
@@ -222,7 +222,7 @@ class MessageReader(Generic[M]):
             return False
         # One byte is found more quickly than the pattern, and there is none within a long text.
         match = _possible_end(data) if b"}" in data else None
-        # The very end of the data may be one; but there msgspec has said that the message goes on.
+        # The very end of the data may be one; but there msgspec has said that the message continues.
         return match is None or (cut == len(data) and skip_space(data, match.end()) == len(data))
 
     def _scan(self, messages: list[M]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from plugsvc.jsontext import mend_negative_zeros
+from plugsvc.jsontext import restore_negative_zeros
 from plugsvc.marshal import Float32, Signature
 
 
@@ -46,13 +46,13 @@ def test_text_is_left_alone() -> None:
     ],
 )
 def test_what_is_mended(data: bytes, expected: bytes) -> None:
-    assert mend_negative_zeros(data) == expected
+    assert restore_negative_zeros(data) == expected
 
 
 @given(st.lists(st.sampled_from(["-0", "-0.0", "-0e1", "-01", '"', "\\", "x", "a-0b", "-", "0"])))
 def test_zeros_are_told_from_text(parts: list[str]) -> None:
     text = "".join(parts)
     data = json.dumps([text, 1, {text: text}]).encode()
-    assert mend_negative_zeros(data) == data
+    assert restore_negative_zeros(data) == data
     with_zeros = data[:-1] + b",-0,[-0],-0.5]"
-    assert mend_negative_zeros(with_zeros) == data[:-1] + b",-0.0,[-0.0],-0.5]"
+    assert restore_negative_zeros(with_zeros) == data[:-1] + b",-0.0,[-0.0],-0.5]"

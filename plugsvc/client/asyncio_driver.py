@@ -78,8 +78,9 @@ class LoopCall(Call):
     future: asyncio.Future[Reply | None]
 
     def __init__(self, prefix: bytes, args: bytes, driver: AsyncioDriver, future: asyncio.Future[Reply | None]) -> None:
-        super().__init__(prefix, args)
-        self.driver, self.future = driver, future
+        # All attributes here: there is one of these for each call, and a call of `super` costs as much again.
+        self.prefix, self.args, self.driver, self.future = prefix, args, driver, future
+        self.reply, self.sequence, self.done = None, -1, False
         self.timer: asyncio.TimerHandle | None = None
 
     def completed(self) -> None:
@@ -315,10 +316,11 @@ class AsyncioDriver:
 
     def completed(self, call: Awaited) -> None:
         """Take note that a call is completed; see `Call.completed`."""
-        if call not in self._waiting:
+        waiting = self._waiting
+        if call not in waiting:
             return
         self._inbox.append(call)
-        self._waiting.discard(call)
+        waiting.discard(call)
         # In this order: a step that is ending empties the inbox after it has said so.
         if not self._in_step and not self._delivery:
             self._delivery = True

@@ -27,7 +27,7 @@ from ..openers import Duplex
 from ..openers.large import expect_large
 from ..openers.looking import Looking
 from ..wire import MAX_DEPTH, MAX_MESSAGE, Reply, request_prefix
-from .core import LARGE_READ_SIZE, READ_SIZE, Batch, Call, Core, Request
+from .core import IDLE, LARGE_READ_SIZE, READ_SIZE, Batch, Call, Core, Request
 from .descriptors import MAX_SLEEP, Descriptors
 from .leader_followers import LeaderFollowers, Member
 from .process import FOREIGN
@@ -190,7 +190,7 @@ class Connection:
     @property
     def blocked(self) -> bool:
         """Whether something waits for room to be written."""
-        return self._roles.blocked
+        return self._core.state != IDLE and self._roles.blocked
 
     def lost(self) -> ConnectionLost:
         """Return the error of a call after the end. Raises `AssertionError` before."""
@@ -299,7 +299,7 @@ class Connection:
         """Read for everybody until the call is completed, or time is up."""
         core, roles, ready = self._core, self._roles, self.descriptors.ready
         while not call.done and core.over is None:
-            if not ready() and (roles.blocked or not self._spin(ready)):
+            if not ready() and ((core.state != IDLE and roles.blocked) or not self._spin(ready)):
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     return
@@ -340,11 +340,17 @@ class Connection:
                 roles.in_hand = False
                 self._wind_up()
                 return False
-            if core.completed:
+            completed = core.completed
+            if len(completed) == 1 and completed[0] is call:
+                completed.clear()  # it is here to see that
+            elif completed:
                 self._tell()
             roles.in_hand = False
             if call is not None and call.done and self._close_asked is None:
-                self._pass_on(member)
+                if roles.followers or self.loops:
+                    self._pass_on(member)
+                else:
+                    roles.leave(member)
                 return True
         if core.read_size != READ_SIZE:
             self.descriptors.reader.grow(LARGE_READ_SIZE)
@@ -393,7 +399,7 @@ class Connection:
                 roles.in_hand = False
                 core.end(f"interrupted while reading a reply{_by()}")
             self._pass_on(member)
-            if roles.blocked:
+            if core.state != IDLE and roles.blocked:
                 self.descriptors.ring()  # for the reader, if there is one
             if self._close_asked is not None:
                 core.end(self._close_asked)
@@ -416,11 +422,11 @@ class Connection:
     def _tell(self) -> None:
         """Tell those who wait for the calls that are completed."""
         completed, roles = self._core.completed, self._roles
-        while completed:
-            call = completed[-1]
-            roles.served(call)
+        for call in completed:
+            if roles.followers:
+                roles.served(call)
             call.completed()
-            completed.pop()  # last: an interruption tells it again
+        completed.clear()  # last: after an interruption all are told again
 
     def _end(self, reason: str) -> None:
         with self._lock:
@@ -516,8 +522,8 @@ class Connection:
                     self._leave(driver, ())
 
     def _step(self, member: Member, reads: int) -> bool:
-        roles, descriptors = self._roles, self.descriptors
-        if roles.blocked:
+        descriptors = self.descriptors
+        if self.blocked:
             self._resume(member)
         for _ in range(reads):
             # What has woken us is most likely input, and to find none costs no more than to ask.
@@ -525,7 +531,7 @@ class Connection:
             if self._core.over is not None:
                 return False
             if not descriptors.ready() and descriptors.reader.arm():
-                return roles.blocked and not descriptors.writer.arm()
+                return self.blocked and not descriptors.writer.arm()
         return True
 
     @property

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from ..errors import ConnectionLost, ProtocolError
 from ..wire import MAX_DEPTH, MAX_MESSAGE, MAX_SEQUENCE, Reply, ReplyReader, join_call
 
-__all__ = ["TABLE", "Batch", "Call", "Core", "Over", "Request"]
+__all__ = ["IDLE", "TABLE", "Batch", "Call", "Core", "Over", "Request"]
 
 IDLE, QUEUED, TAKEN, PARTIAL, ENDED = "idle", "queued", "taken", "partial", "ended"
 
@@ -271,13 +271,14 @@ class Core:
             self._end_of_file(frames)
             return
         replies = frames.feed(data)
-        pending = self._pending
+        pending, completed = self._pending, self.completed
         for reply in replies:
-            call = pending.get(reply.sequence)
+            sequence = reply.sequence
+            call = pending.get(sequence)
             if call is not None:  # else late, a duplicate, or never asked for
                 if call.accept(reply):
-                    self.completed.append(call)
-                del pending[reply.sequence]
+                    completed.append(call)
+                del pending[sequence]
         self.read_size = READ_SIZE if replies else LARGE_READ_SIZE
         malformed = frames.error
         if malformed is not None:

@@ -151,8 +151,7 @@ class LeaderFollowers:
 
     def served(self, member: object) -> None:
         """Take note that a member's call is completed: it does not follow any more."""
-        if self.followers:
-            self.followers.pop(member, None)  # type: ignore[call-overload]
+        self.followers.pop(member, None)  # type: ignore[call-overload]
 
     def successor(self, member: Member) -> Member | None:
         """Return who is the reader once `member` has left, None if that is nobody, or `member` is not the reader.

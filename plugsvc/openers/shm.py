@@ -17,12 +17,12 @@ from collections.abc import Callable
 
 from ..errors import OpenError
 from .descriptors import open_path
-from .shm_memory import BELLS, REPLIES, REQUESTS, Memory
+from .shm_memory import DOORBELLS, REPLIES, REQUESTS, Memory
 from .shm_ring import RingReader, RingWriter
 from .stream import Duplex
 from .url import HOST_FLAG, URL, absolute, quote_path
 
-__all__ = ["bell_paths", "open_shm", "with_shm_path"]
+__all__ = ["doorbell_paths", "open_shm", "with_shm_path"]
 
 _ALWAYS = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY
 _GONE = "the host is gone, or another process has opened it already"
@@ -33,9 +33,9 @@ def with_shm_path(path: str | os.PathLike[str]) -> list[str]:
     return [HOST_FLAG, "shm://" + quote_path(absolute(path))]
 
 
-def bell_paths(path: str) -> list[str]:
-    """Return the paths of the four FIFOs that belong to a memory file, in the order of `BELLS`."""
-    return [f"{path}.{bell}" for bell in BELLS]
+def doorbell_paths(path: str) -> list[str]:
+    """Return the paths of the four FIFOs that belong to a memory file, in the order of `DOORBELLS`."""
+    return [f"{path}.{doorbell}" for doorbell in DOORBELLS]
 
 
 def open_shm(url: URL, mode: str, deadline: float) -> Duplex:
@@ -48,10 +48,10 @@ def open_shm(url: URL, mode: str, deadline: float) -> Duplex:
         raise OpenError("it stands for both directions; give this URL alone")
     with contextlib.ExitStack() as undo:
         memory = _map(path, undo)
-        paths = dict(zip(BELLS, bell_paths(path), strict=True))
-        bells = {
-            bell: _open_bell(paths[bell], flags, undo)
-            for bell, flags in (
+        paths = dict(zip(DOORBELLS, doorbell_paths(path), strict=True))
+        doorbells = {
+            doorbell: _open_doorbell(paths[doorbell], flags, undo)
+            for doorbell, flags in (
                 ("replies.filled", os.O_RDONLY),
                 ("requests.drained", os.O_RDONLY),
                 ("requests.filled", os.O_WRONLY),
@@ -65,12 +65,12 @@ def open_shm(url: URL, mode: str, deadline: float) -> Duplex:
                 raise OpenError("another process has opened it in the meantime")
             raise OpenError(f"cannot remove {path!r}, by which it would be taken: {_reason(error)}")
         undo.pop_all()
-        reader = RingReader(memory, REPLIES, bells["replies.filled"], bells["replies.drained"])
-        writer = RingWriter(memory, REQUESTS, bells["requests.drained"], bells["requests.filled"])
-    for bell in paths.values():
+        reader = RingReader(memory, REPLIES, doorbells["replies.filled"], doorbells["replies.drained"])
+        writer = RingWriter(memory, REQUESTS, doorbells["requests.drained"], doorbells["requests.filled"])
+    for doorbell in paths.values():
         # It is the host's directory, and the host removes what is left in it.
         with contextlib.suppress(OSError):
-            os.unlink(bell)
+            os.unlink(doorbell)
     return Duplex(reader, writer)
 
 
@@ -95,7 +95,7 @@ def _map(path: str, undo: contextlib.ExitStack) -> Memory:
     return memory
 
 
-def _open_bell(path: str, flags: int, undo: contextlib.ExitStack) -> int:
+def _open_doorbell(path: str, flags: int, undo: contextlib.ExitStack) -> int:
     try:
         fd = _open(path, flags)
     except OpenError as error:

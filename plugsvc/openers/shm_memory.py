@@ -15,9 +15,9 @@ from ..errors import OpenError
 from .descriptors import standard_reserved
 
 __all__ = [
-    "BELLS",
     "CONSUMER_WAITING",
     "DATA_OFFSET",
+    "DOORBELLS",
     "HEAD",
     "MAX_CAPACITY",
     "MIN_CAPACITY",
@@ -28,6 +28,7 @@ __all__ = [
     "VERSION",
     "Memory",
     "Ring",
+    "RingLayout",
     "check_capacity",
     "describe",
 ]
@@ -42,7 +43,7 @@ MAX_CAPACITY = 1 << 30
 _HEADER = struct.Struct("<8sIIIIQ96x")
 _RESERVED = slice(32, 128)
 
-BELLS = ("requests.filled", "requests.drained", "replies.filled", "replies.drained")
+DOORBELLS = ("requests.filled", "requests.drained", "replies.filled", "replies.drained")
 """What the names of the FIFOs end in, after the path of the file and a dot."""
 
 
@@ -52,6 +53,15 @@ class Ring(NamedTuple):
     name: str
     begin: int
     end: int
+
+
+class RingLayout(NamedTuple):
+    """A ring in a memory file: `base` is the offset of its data, `half` its capacity halved."""
+
+    name: str
+    capacity: int
+    half: int
+    base: int
 
 
 REQUESTS = Ring("requests", 0x080, 0x280)
@@ -84,6 +94,11 @@ class Memory:
         with memoryview(self.map) as view:
             self.words = {ring: view[ring.begin : ring.end].cast("Q") for ring in (REQUESTS, REPLIES)}
         self._users = 2
+
+    def layout(self, ring: Ring) -> RingLayout:
+        """Return where a ring lies."""
+        capacity = self.capacities[ring]
+        return RingLayout(ring.name, capacity, capacity // 2, self.offsets[ring])
 
     @classmethod
     def create(cls, fd: int, requests: int, replies: int) -> Memory:

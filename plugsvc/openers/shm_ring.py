@@ -29,7 +29,7 @@ from collections.abc import Callable
 from ..errors import ProtocolError
 from .shm_memory import CONSUMER_WAITING, HEAD, PRODUCER_WAITING, TAIL, Memory, Ring, describe
 
-__all__ = ["RingReader", "RingWriter"]
+__all__ = ["Doorbells", "RingReader", "RingWriter"]
 
 PIECE = 128 * 1024
 """A long message is published in pieces of this size, so that the other side begins before this one ends."""
@@ -37,44 +37,84 @@ PIECE = 128 * 1024
 _STRONG = os.uname().machine in ("x86_64", "i686", "i386")
 _NEVER = -1
 _RING = b"\1"
-_BELL_SIZE = 4096
+_DOORBELL_SIZE = 4096
+
+
+class Doorbells:
+    """The two descriptors of a ring's end: one to listen to, one to ring. They belong to this object."""
+
+    def __init__(self, heard: int, rung: int) -> None:
+        self.heard, self.rung = heard, rung
+        self._pid = os.getpid()
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether this process opened them; a forked child did not."""
+        return os.getpid() == self._pid
+
+    def ring(self) -> None:
+        """Wake the other side. Raises `BrokenPipeError` when it is gone."""
+        try:
+            os.write(self.rung, _RING)
+        except BlockingIOError:
+            return  # full of rings that were not heard yet
+
+    def ring_if_there(self) -> None:
+        """Wake the other side. If it is gone, what it has left behind is of use all the same."""
+        with contextlib.suppress(BrokenPipeError):
+            self.ring()
+
+    def hear(self) -> bool:
+        """Read away what has been rung; return whether the other side is still there."""
+        try:
+            heard = os.read(self.heard, _DOORBELL_SIZE)
+        except BlockingIOError:
+            return True
+        # A doorbell that nobody has opened yet reads like one that everybody has closed; `poll` knows better.
+        if heard:
+            return True
+        poll = select.poll()
+        poll.register(self.heard, 0)
+        return not poll.poll(0)
+
+    def take(self) -> tuple[int, int]:
+        """Return both, for the caller to close; from then on this object has none."""
+        heard, rung = self.heard, self.rung
+        self.heard = self.rung = -1
+        return heard, rung
 
 
 class _End:
     """What both ends of a ring have in common.
 
-    `heard` and `rung` are the descriptors of the bells to listen to and to ring; they and a share in the memory
-    belong to this end from now on. `waiting` and `own` are its words. Used by one thread at a time.
+    `memory` is shared with the other ring; this end has one of its two shares. `ring` is where the ring lies. `asleep`:
+    a sleep was announced to the other side. Used by one thread at a time.
     """
 
     atomic = 0
     room = 0
+    waiting_word = own_word = -1
+    """Indexes of the words that this kind of end writes: whether it sleeps, and its counter."""
 
-    def __init__(self, memory: Memory, ring: Ring, heard: int, rung: int, waiting: int, own: int) -> None:
-        self._memory = memory
+    def __init__(self, memory: Memory, ring: Ring, heard: int, rung: int) -> None:
+        self.memory = memory
+        self.ring = memory.layout(ring)
+        self.doorbells = Doorbells(heard, rung)
+        self.asleep = False
         self._map, self._words = memory.map, memory.words[ring]
-        self._name = ring.name
-        self._waiting = waiting
-        self._capacity = memory.capacities[ring]
-        self._half = self._capacity // 2
-        self._base = memory.offsets[ring]
-        self._heard, self._rung = heard, rung
         # The own counter: no need to look into the memory for it. What is written to one is written to both,
         # and here first: interrupted in between, bytes go out with the next ones.
-        self._count = self._words[own]
+        self._count = self._words[self.own_word]
         self._shift = 0
         self._limit = _NEVER
-        self._asleep = False
         self._gone = False
-        self._pid = os.getpid()
-        lock = threading.Lock()
-        self._take, self._let_go = lock.acquire, lock.release
+        self._lock = threading.Lock()
 
     def fileno(self) -> int:
-        """Return the bell to listen to. Raises `ValueError` after `close`."""
-        if self._heard < 0:
+        """Return the doorbell to listen to. Raises `ValueError` after `close`."""
+        if self.doorbells.heard < 0:
             raise ValueError("the stream is closed")
-        return self._heard
+        return self.doorbells.heard
 
     def grow(self, size: int) -> None:
         """Do nothing: a ring has its size for ever."""
@@ -83,23 +123,22 @@ class _End:
         """Do nothing: an end that is open is connected."""
 
     def close(self) -> None:
-        """Give up this end; the other side sees it at the bells."""
-        if self._heard < 0:
+        """Give up this end; the other side sees it at the doorbells."""
+        if self.doorbells.heard < 0:
             return
-        heard, rung = self._heard, self._rung
-        self._heard = self._rung = -1
+        heard, rung = self.doorbells.take()
         try:
-            self._say_farewell()
+            self._leave_close_notice()
         finally:
-            self._memory.release()
+            self.memory.release()
             os.close(heard)
             os.close(rung)
 
-    def _say_farewell(self) -> None:
+    def _leave_close_notice(self) -> None:
         """Leave something in the memory for the other side, if need be."""
 
     def __del__(self) -> None:
-        if getattr(self, "_heard", -1) >= 0:
+        if hasattr(self, "_lock"):  # else it was not made to the end
             self.close()
 
     def _fence(self) -> None:
@@ -108,11 +147,11 @@ class _End:
         If a signal handler raises in between, the lock is left taken; then the next fence finds it so, and
         lets it go, which is a barrier as well.
         """
-        self._take(False)
-        self._let_go()
+        self._lock.acquire(False)
+        self._lock.release()
         if not _STRONG:
-            self._take(False)
-            self._let_go()
+            self._lock.acquire(False)
+            self._lock.release()
 
     def _fence_elsewhere(self) -> None:
         """Stand for release and acquire, where a processor reorders loads with loads or stores with stores."""
@@ -120,52 +159,32 @@ class _End:
             self._fence()
 
     def _wake_up(self) -> None:
-        """After a sleep: quieten the bell, and see whether the other side is still there."""
-        self._asleep = False
-        self._words[self._waiting] = 0
-        try:
-            heard = os.read(self._heard, _BELL_SIZE)
-        except BlockingIOError:
-            heard = _RING
-        # A bell that nobody has opened yet reads like one that everybody has closed; `poll` knows better.
-        if not heard and self._hung_up():
+        """After a sleep: quieten the doorbell, and see whether the other side is still there."""
+        self.asleep = False
+        self._words[self.waiting_word] = 0
+        if not self.doorbells.hear():
             self._gone = True
-
-    def _hung_up(self) -> bool:
-        poll = select.poll()
-        poll.register(self._heard, 0)
-        return bool(poll.poll(0))
-
-    def _ring(self) -> None:
-        """Wake the other side. Raises `BrokenPipeError` when it is gone."""
-        try:
-            os.write(self._rung, _RING)
-        except BlockingIOError:
-            return  # full of rings that were not heard yet
-
-    def _ring_if_there(self) -> None:
-        """Wake the other side. If it is gone, what it has left behind is of use all the same."""
-        with contextlib.suppress(BrokenPipeError):
-            self._ring()
 
     def _place(self) -> int:
         """Note where the next byte lies, and return the count at which the data of the ring begin anew."""
-        lap = self._count - self._count % self._capacity
-        self._shift = self._base - lap
-        return lap + self._capacity
+        lap = self._count - self._count % self.ring.capacity
+        self._shift = self.ring.base - lap
+        return lap + self.ring.capacity
 
     def _corrupt(self, head: int, tail: int) -> ProtocolError:
-        reason = f"the ring of {self._name} is corrupt: {describe(head, tail, self._capacity)}"
+        reason = f"the ring of {self.ring.name} is corrupt: {describe(head, tail, self.ring.capacity)}"
         return ProtocolError(reason, self._count)
 
 
 class RingReader(_End):
     """The consumer's end. `begun` is called, once, when the first bytes were read."""
 
+    waiting_word, own_word = CONSUMER_WAITING, HEAD
+
     def __init__(
         self, memory: Memory, ring: Ring, filled: int, drained: int, *, begun: Callable[[], object] | None = None
     ) -> None:
-        super().__init__(memory, ring, filled, drained, CONSUMER_WAITING, HEAD)
+        super().__init__(memory, ring, filled, drained)
         self._begun = begun
 
     def ready(self) -> bool:
@@ -173,7 +192,7 @@ class RingReader(_End):
 
         That the other side is gone shows only after a sleep, which ends at once then.
         """
-        if self._asleep:
+        if self.asleep:
             self._wake_up()
         return self._words[TAIL] != self._count or self._gone
 
@@ -183,10 +202,10 @@ class RingReader(_End):
         words[CONSUMER_WAITING] = 1
         self._fence()
         left = words[TAIL] - self._count
-        if words[PRODUCER_WAITING] and left <= self._half:
-            self._ring_if_there()
+        if words[PRODUCER_WAITING] and left <= self.ring.half:
+            self.doorbells.ring_if_there()
         if left == 0 and not self._gone:
-            self._asleep = True
+            self.asleep = True
             return True
         words[CONSUMER_WAITING] = 0
         return False
@@ -196,28 +215,28 @@ class RingReader(_End):
 
         Raises `ProtocolError` when the counters make no sense.
         """
-        if self._asleep:
+        if self.asleep:
             self._wake_up()
         words = self._words
         head = self._count
         tail = words[TAIL]
         if not head < tail <= self._limit or tail - head > size:
-            return self._read_with_care(size)
+            return self._read_slow_path(size)
         shift = self._shift
         data = self._map[head + shift : tail + shift]
         self._count = words[HEAD] = tail
         # Without a fence: what is missed here is seen by `arm`, which comes before every sleep.
         if words[PRODUCER_WAITING]:
-            self._ring_if_there()
+            self.doorbells.ring_if_there()
         return data
 
-    def _read_with_care(self, size: int) -> bytes | None:
+    def _read_slow_path(self, size: int) -> bytes | None:
         """Read at an end of the data, or of the stream, or less than is there; return as `read`."""
         words = self._words
         head = self._count
         tail = words[TAIL]
         there = tail - head
-        if not 0 < there <= self._capacity:
+        if not 0 < there <= self.ring.capacity:
             if there:
                 raise self._corrupt(head, tail)
             return b"" if self._gone else None
@@ -230,13 +249,13 @@ class RingReader(_End):
         else:
             with memoryview(self._map) as view:
                 first = view[head + shift : anew + shift]
-                data = b"".join((first, view[self._base : self._base + end - anew]))
+                data = b"".join((first, view[self.ring.base : self.ring.base + end - anew]))
                 first.release()
         self._fence_elsewhere()
         self._count = words[HEAD] = end
         self._limit = self._place() if _STRONG else _NEVER
-        if words[PRODUCER_WAITING] and tail - end <= self._half:
-            self._ring_if_there()
+        if words[PRODUCER_WAITING] and tail - end <= self.ring.half:
+            self.doorbells.ring_if_there()
         if self._begun is not None:
             begun, self._begun = self._begun, None
             begun()
@@ -246,9 +265,9 @@ class RingReader(_End):
         """Raise `io.UnsupportedOperation`: this is the end to read from."""
         raise io.UnsupportedOperation("this end of a ring is for reading")
 
-    def _say_farewell(self) -> None:
+    def _leave_close_notice(self) -> None:
         # So that the next write rings, and finds out. Not in a forked child, whose parent goes on reading.
-        if os.getpid() == self._pid:
+        if self.doorbells.is_owner:
             self._words[CONSUMER_WAITING] = 1
 
 
@@ -257,11 +276,12 @@ class RingWriter(_End):
 
     atomic: int
     room: int = select.POLLIN
+    waiting_word, own_word = PRODUCER_WAITING, TAIL
 
     def __init__(self, memory: Memory, ring: Ring, drained: int, filled: int) -> None:
-        super().__init__(memory, ring, drained, filled, PRODUCER_WAITING, TAIL)
+        super().__init__(memory, ring, drained, filled)
         # Half of the ring is what a wake-up promises.
-        self.atomic = min(select.PIPE_BUF, self._half)
+        self.atomic = min(select.PIPE_BUF, self.ring.half)
 
     def ready(self) -> bool:
         """Return False: there is never anything to read."""
@@ -272,8 +292,8 @@ class RingWriter(_End):
         words = self._words
         words[PRODUCER_WAITING] = 1
         self._fence()
-        if self._half < self._count - words[HEAD] <= self._capacity and not self._gone:
-            self._asleep = True
+        if self.ring.half < self._count - words[HEAD] <= self.ring.capacity and not self._gone:
+            self.asleep = True
             self._limit = _NEVER
             return True
         words[PRODUCER_WAITING] = 0
@@ -293,29 +313,30 @@ class RingWriter(_End):
         size = len(data)
         end = tail + size
         if end > self._limit:
-            return self._write_with_care(data)
+            return self._write_slow_path(data)
         shift = self._shift
         self._map[tail + shift : end + shift] = data
         # Up to here nothing has happened for the other side; with this everything has.
         words = self._words
         self._count = words[TAIL] = end
-        self._take(False)  # the fence, in place
-        self._let_go()
+        lock = self._lock
+        lock.acquire(False)  # the fence, in place
+        lock.release()
         if words[CONSUMER_WAITING]:
-            self._ring()
+            self.doorbells.ring()
         return size
 
-    def _write_with_care(self, data: bytes | memoryview) -> int:
+    def _write_slow_path(self, data: bytes | memoryview) -> int:
         """Write after a sleep, at an end of the data, or what may not fit; return as `write`."""
-        if self._asleep:
+        if self.asleep:
             self._wake_up()
         if self._gone:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         words = self._words
         head = words[HEAD]
         tail = self._count
-        room = head + self._capacity - tail
-        if not 0 <= room <= self._capacity:
+        room = head + self.ring.capacity - tail
+        if not 0 <= room <= self.ring.capacity:
             raise self._corrupt(head, tail)
         self._fence_elsewhere()
         size = len(data)
@@ -332,13 +353,13 @@ class RingWriter(_End):
             else:
                 first = anew - tail
                 self._map[tail + shift : anew + shift] = view[:first]
-                self._map[self._base : self._base + size - first] = view[first:size]
+                self._map[self.ring.base : self.ring.base + size - first] = view[first:size]
         self._fence_elsewhere()
         self._count = words[TAIL] = end
         self._fence()
         if _STRONG:
             # Up to there it is clear that the consumer has made room, and that one copy does.
-            self._limit = min(head + self._capacity, self._place(), end + PIECE)
+            self._limit = min(head + self.ring.capacity, self._place(), end + PIECE)
         if words[CONSUMER_WAITING]:
-            self._ring()
+            self.doorbells.ring()
         return size

@@ -20,7 +20,7 @@ class Stream(Protocol):
 
     To wait for it: `arm`, and if that returns True, `poll` on `fileno` for POLLIN (to read) or for `room` (to
     write); then try again, whatever the reason for waking up was. A stream whose bytes are in the kernel is told of
-    no sleep; one whose descriptor is only a bell, rung for those who have announced to sleep, needs it.
+    no sleep; one whose descriptor is only a doorbell, rung for those who have announced to sleep, needs it.
     """
 
     @property
@@ -29,7 +29,7 @@ class Stream(Protocol):
 
     @property
     def room(self) -> int:
-        """What `poll` reports on `fileno` when there may be room to write again: POLLOUT, or POLLIN from a bell."""
+        """What `poll` reports on `fileno` when there may be room to write again: POLLOUT, or POLLIN from a doorbell."""
         return select.POLLOUT
 
     def arm(self) -> bool:

@@ -112,8 +112,7 @@ def connect() -> Iterator[Callable[..., Peer]]:
     for peer in peers:
         peer.server.close()
         assert peer.server.wait(PATIENCE)
-        if peer._open:
-            peer.close()
+        peer.close()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def test_a_terminal_that_is_filled_again_was_not_read_to_the_end(monkeypatch: py
     try:
         tty.setraw(slave)
         os.write(master, b"a")
-        waiting = threading.Thread(target=pty._wait_until_read, args=(os.ttyname(slave), gone))
+        waiting = threading.Thread(target=pty.wait_until_read, args=(os.ttyname(slave), gone))
         waiting.start()
         assert os.read(slave, 10) == b"a"
         time.sleep(0.05)
@@ -43,7 +43,7 @@ def test_nobody_waits_for_a_plugin_that_is_gone(monkeypatch: pytest.MonkeyPatch)
         tty.setraw(slave)
         os.write(master, b"unread")
         gone = threading.Event()
-        waiting = threading.Thread(target=pty._wait_until_read, args=(os.ttyname(slave), gone))
+        waiting = threading.Thread(target=pty.wait_until_read, args=(os.ttyname(slave), gone))
         waiting.start()
         waiting.join(0.2)
         assert waiting.is_alive()

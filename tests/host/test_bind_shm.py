@@ -54,6 +54,9 @@ def write(writer, data):
         if not count:
             sleep(writer)
 
+def words(end):
+    return next(words for ring, words in end.memory.words.items() if ring.name == end.ring.name)
+
 def call(duplex, name, *args):
     request = {{"sequence": 1, "type": "call", "namespace": "test", "name": name, "args": args}}
     write(duplex.writer, json.dumps(request).encode())
@@ -258,9 +261,9 @@ def test_an_end_amid_a_message_is_a_failure(program: Write, registry: Registry, 
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        ("d.writer._words[0] += 1000", "the ring of requests is corrupt: head 0, tail 1000, capacity 64"),
+        ("words(d.writer)[0] += 1000", "the ring of requests is corrupt: head 0, tail 1000, capacity 64"),
         (
-            "write(d.writer, b' ' * 60); d.reader._words[32] = 9; call(d, 'note', 1)",
+            "write(d.writer, b' ' * 60); words(d.reader)[32] = 9; call(d, 'note', 1)",
             "the ring of replies is corrupt: head 9, tail 0, capacity 64",
         ),
     ],
@@ -268,7 +271,7 @@ def test_an_end_amid_a_message_is_a_failure(program: Write, registry: Registry, 
 def test_a_plugin_that_breaks_its_ring_fails(
     body: str, why: str, program: Write, registry: Registry, where: Path, calls: list[Any]
 ) -> None:
-    path = program(f"d = open_stream(urls); {body}; os.write(d.writer._rung, b'x'); sleep(d.reader)")
+    path = program(f"d = open_stream(urls); {body}; os.write(d.writer.doorbells.rung, b'x'); sleep(d.reader)")
     with pytest.raises(PluginFailed) as caught:
         run(path, bind=registry.bind(ShmBind(64, where, trusted=True)))
     assert isinstance(caught.value.__cause__, ProtocolError)

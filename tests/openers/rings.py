@@ -7,11 +7,13 @@ import select
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest import mock
 
+from plugsvc.host.binds import shm
 from plugsvc.host.binds.shm import create
 from plugsvc.openers import Duplex, open_stream
-from plugsvc.openers.shm_memory import HEAD, TAIL
-from plugsvc.openers.shm_ring import RingReader, RingWriter, _End
+from plugsvc.openers.shm_memory import HEAD, REQUESTS, TAIL, Memory
+from plugsvc.openers.shm_ring import RingReader, RingWriter
 
 DEADLINE = 20.0
 
@@ -39,15 +41,30 @@ def ends(writer: object, reader: object) -> tuple[RingWriter, RingReader]:
     return writer, reader
 
 
+def words(end: RingReader | RingWriter) -> memoryview:
+    """Return the words of an end's ring."""
+    (found,) = (words for ring, words in end.memory.words.items() if ring.name == end.ring.name)
+    return found
+
+
+def _memory_from(start: int) -> type[Memory]:
+    class MemoryFrom(Memory):
+        @classmethod
+        def create(cls, fd: int, requests: int, replies: int) -> Memory:
+            memory = super().create(fd, requests, replies)
+            memory.words[REQUESTS][TAIL] = memory.words[REQUESTS][HEAD] = start
+            return memory
+
+    return MemoryFrom
+
+
 @contextmanager
 def sides(capacity: int = 64, replies: int | None = None, start: int = 0) -> Iterator[Sides]:
     """Connect two sides; the counters of `requests` begin at `start`."""
     with tempfile.TemporaryDirectory(prefix="rings-") as directory:
         path = os.path.join(directory, "ring")
-        host = create(path, capacity, replies or capacity)
-        reader = host.reader
-        assert isinstance(reader, RingReader)
-        reader._words[TAIL] = reader._words[HEAD] = reader._count = start
+        with mock.patch.object(shm, "Memory", _memory_from(start)):
+            host = create(path, capacity, replies or capacity)
         try:
             made = Sides(host, open_stream([f"shm://{path}"]))
         except BaseException:
@@ -59,19 +76,19 @@ def sides(capacity: int = 64, replies: int | None = None, start: int = 0) -> Ite
             made.close()
 
 
-def rung(end: _End) -> bool:
-    """Whether the bell that this end listens to would let nobody sleep."""
+def rung(end: RingReader | RingWriter) -> bool:
+    """Whether the doorbell that this end listens to would let nobody sleep."""
     poll = select.poll()
     poll.register(end.fileno(), select.POLLIN)
     return bool(poll.poll(0))
 
 
 def sleep(end: RingReader | RingWriter) -> None:
-    """Wait as a user of the stream does: announce it, then wait for the bell."""
+    """Wait as a user of the stream does: announce it, then wait for the doorbell."""
     if end.arm():
         poll = select.poll()
         poll.register(end.fileno(), select.POLLIN)
-        assert poll.poll(DEADLINE * 1000), "nobody rang the bell in time"
+        assert poll.poll(DEADLINE * 1000), "nobody rang the doorbell in time"
 
 
 def write_all(end: RingWriter, data: bytes) -> None:

@@ -11,11 +11,12 @@ import pytest
 
 from plugsvc.errors import OpenError, RegistrationError
 from plugsvc.openers import URL, Duplex, FdStream, open_stream, register_file_opener, registry, schemes
+from plugsvc.openers.file import open_file
 
 
 @pytest.fixture(autouse=True)
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_openers", {"file": registry._openers["file"]})
+    monkeypatch.setattr(registry, "_openers", {"file": open_file})
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from plugsvc.errors import OpenError
 from plugsvc.host.binds.shm import create
 from plugsvc.openers import Duplex, open_stream, schemes
-from plugsvc.openers.shm import bell_paths, with_shm_path
+from plugsvc.openers.shm import doorbell_paths, with_shm_path
 from plugsvc.openers.shm_memory import Memory
 from plugsvc.openers.shm_ring import PIECE
 
@@ -54,7 +54,7 @@ def test_the_scheme_is_known() -> None:
 
 def test_what_the_host_makes(path: str, host: Duplex) -> None:
     made = {name: os.stat(Path(path).parent / name) for name in os.listdir(Path(path).parent)}
-    assert set(made) == {os.path.basename(each) for each in (path, *bell_paths(path))}
+    assert set(made) == {os.path.basename(each) for each in (path, *doorbell_paths(path))}
     for name, status in made.items():
         assert stat.S_IMODE(status.st_mode) == 0o600
         assert stat.S_ISREG(status.st_mode) if name == "ring" else stat.S_ISFIFO(status.st_mode)
@@ -150,22 +150,22 @@ def test_a_host_that_is_gone(path: str, reason: Reason) -> None:
 
 
 def test_opening_can_be_tried_again(path: str, host: Duplex, reason: Reason) -> None:
-    bell = bell_paths(path)[0]
-    os.rename(bell, bell + "x")
+    doorbell = doorbell_paths(path)[0]
+    os.rename(doorbell, doorbell + "x")
     assert reason(url(path)) == f"ring.requests.filled: no such file or directory ({GONE})"
-    os.rename(bell + "x", bell)
+    os.rename(doorbell + "x", doorbell)
     open_stream([url(path)]).close()
 
 
 @pytest.mark.parametrize("which", range(4))
 def test_what_is_not_a_bell(which: int, path: str, host: Duplex, reason: Reason) -> None:
-    bell = bell_paths(path)[which]
-    os.unlink(bell)
-    Path(bell).touch()
-    assert reason(url(path)) == f"{os.path.basename(bell)} is not a FIFO"
-    os.unlink(bell)
-    os.symlink("/dev/null", bell)
-    assert reason(url(path)) == f"{os.path.basename(bell)}: it is a symbolic link"
+    doorbell = doorbell_paths(path)[which]
+    os.unlink(doorbell)
+    Path(doorbell).touch()
+    assert reason(url(path)) == f"{os.path.basename(doorbell)} is not a FIFO"
+    os.unlink(doorbell)
+    os.symlink("/dev/null", doorbell)
+    assert reason(url(path)) == f"{os.path.basename(doorbell)}: it is a symbolic link"
 
 
 def test_a_symbolic_link(path: str, host: Duplex, reason: Reason) -> None:
@@ -279,7 +279,7 @@ def test_memory_is_unmapped_when_both_directions_are_closed(path: str, host: Dup
 
 def test_no_descriptor_is_left_after_a_failure(path: str, host: Duplex) -> None:
     before = len(os.listdir("/proc/self/fd"))
-    os.unlink(bell_paths(path)[3])
+    os.unlink(doorbell_paths(path)[3])
     with pytest.raises(OpenError):
         open_stream([url(path)])
     assert len(os.listdir("/proc/self/fd")) == before

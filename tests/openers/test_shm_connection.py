@@ -20,7 +20,7 @@ from plugsvc.host.server import Server
 from plugsvc.openers.shm_memory import HEAD, TAIL
 from plugsvc.wire import request_prefix
 
-from .rings import DEADLINE, Sides, read_exactly, sides, write_all
+from .rings import DEADLINE, Sides, read_exactly, sides, words, write_all
 
 PREFIX = request_prefix("call", "test", "echo")
 
@@ -146,7 +146,7 @@ def _reason(connection: Connection, *args: Any) -> str:
 def test_a_reply_ring_that_makes_no_sense(connect: Callable[[Sides], Connection]) -> None:
     with sides(64) as both:
         connection = connect(both)
-        both.back_producer._words[TAIL] = 65
+        words(both.back_producer)[TAIL] = 65
         assert lost(connection) == (
             "reading from the host failed (the ring of replies is corrupt: head 0, tail 65, capacity 64)"
         )
@@ -155,7 +155,7 @@ def test_a_reply_ring_that_makes_no_sense(connect: Callable[[Sides], Connection]
 def test_a_request_ring_that_makes_no_sense(connect: Callable[[Sides], Connection]) -> None:
     with sides(64) as both:
         connection = connect(both)
-        both.consumer._words[HEAD] = 65
+        words(both.consumer)[HEAD] = 65
         assert lost(connection) == (
             "the host does not read any more (the ring of requests is corrupt: head 65, tail 0, capacity 64)"
         )
@@ -171,10 +171,10 @@ def test_a_request_ring_that_makes_no_sense(connect: Callable[[Sides], Connectio
 def test_a_plugin_that_breaks_a_ring_has_broken_the_protocol(ring: str, reason: str) -> None:
     with sides(64) as both, served(both) as server:
         if ring == "requests":
-            both.producer._words[TAIL] = 65
-            os.write(both.producer._rung, b"x")
+            words(both.producer)[TAIL] = 65
+            os.write(both.producer.doorbells.rung, b"x")
         else:
-            both.back_consumer._words[HEAD] = 65
+            words(both.back_consumer)[HEAD] = 65
             request = {"sequence": 1, "type": "call", "namespace": "test", "name": "echo", "args": ["x"]}
             write_all(both.producer, json.dumps(request).encode())
         assert read_exactly(both.back_consumer, 1000) == b"" if ring == "requests" else server.wait(DEADLINE)

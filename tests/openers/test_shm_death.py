@@ -20,7 +20,7 @@ from plugsvc.openers import Duplex, open_stream
 from plugsvc.openers.shm_memory import CONSUMER_WAITING, PRODUCER_WAITING
 from plugsvc.openers.shm_ring import RingReader, RingWriter
 
-from .rings import DEADLINE, ends, read_exactly, rung, sides, write_all
+from .rings import DEADLINE, ends, read_exactly, rung, sides, words, write_all
 
 TRACED = ("shm.py", "shm_memory.py", "shm_ring.py")
 OUT, BACK, LAST = b"o" * 70, b"b" * 70, b"last"
@@ -84,7 +84,7 @@ def speak(duplex: Duplex) -> None:
 
 
 class Survivor:
-    """The other side. It waits for its peer's bells, and as a host for the end of the process that it started."""
+    """The other side. It waits for its peer's doorbells, and as a host for the end of the process that it started."""
 
     def __init__(self, duplex: Duplex, process: int | None) -> None:
         self.duplex, self.process = duplex, process
@@ -266,7 +266,7 @@ def test_nobody_sleeps_in_vain_after_an_interruption(name: str, sleeps: str) -> 
             if more and name.startswith("reading"):
                 # Nobody knows whether bytes were lost, so the connection ends.
                 reader.close()
-                assert not writer._asleep or rung(writer)
+                assert not writer.asleep or rung(writer)
                 with pytest.raises(BrokenPipeError):
                     write_all(writer, b"z" * 200)
                 number += 1
@@ -277,14 +277,14 @@ def test_nobody_sleeps_in_vain_after_an_interruption(name: str, sleeps: str) -> 
                 assert rung(reader)
             while reader.read(7) is not None:
                 pass
-            if writer._words[PRODUCER_WAITING]:
-                assert rung(writer) or not writer._asleep
+            if words(writer)[PRODUCER_WAITING]:
+                assert rung(writer) or not writer.asleep
             assert writer.write(b"z" * 64) == 64
             assert writer.arm()
             assert reader.read(64) == b"z" * 64
             assert rung(writer)
             assert writer.write(b"w") == 1
             assert reader.read(9) == b"w"
-            assert reader._words[CONSUMER_WAITING] == 0
+            assert words(reader)[CONSUMER_WAITING] == 0
         number += 1
     assert number > 10

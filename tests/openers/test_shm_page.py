@@ -14,7 +14,7 @@ import pytest
 
 from plugsvc.host.binds.shm import create
 from plugsvc.openers import open_stream
-from plugsvc.openers.shm import bell_paths
+from plugsvc.openers.shm import doorbell_paths
 from plugsvc.openers.shm_memory import CONSUMER_WAITING, HEAD, PRODUCER_WAITING, REPLIES, REQUESTS, TAIL
 
 from .rings import DEADLINE, ends, read_all, read_exactly, rung, write_all
@@ -97,7 +97,7 @@ def test_the_table_of_the_file() -> None:
 
 def test_the_names_of_the_bells() -> None:
     block = PAGE.partition("the five names are\n\n```text\n")[2].partition("```")[0]
-    assert [line.split()[0] for line in block.splitlines()] == ["P", *bell_paths("P")]
+    assert [line.split()[0] for line in block.splitlines()] == ["P", *doorbell_paths("P")]
 
 
 # In C
@@ -150,5 +150,5 @@ def test_c_refuses_what_is_corrupt(program: str, directory: Path) -> None:
     done = subprocess.run([program, path], capture_output=True, text=True, timeout=DEADLINE, check=False)
     assert (done.returncode, done.stderr) == (1, f"{path}: not a good memory file\n")
     host.close()
-    for each in (path, *bell_paths(path)):
+    for each in (path, *doorbell_paths(path)):
         os.unlink(each)

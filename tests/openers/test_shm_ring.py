@@ -26,7 +26,7 @@ from plugsvc.openers import shm_ring
 from plugsvc.openers.shm_memory import CONSUMER_WAITING, HEAD, PRODUCER_WAITING, TAIL
 from plugsvc.openers.shm_ring import PIECE
 
-from .rings import Sides, read_all, rung, sides
+from .rings import Sides, read_all, rung, sides, words
 
 STREAM = bytes(range(256)) * 1024
 """What goes through rings: byte number n of a stream is n modulo 256."""
@@ -50,7 +50,7 @@ def test_wrap_around_at_every_offset(size: int) -> None:
     for start in (0, FAR):
         with sides(64, start=start) as both:
             for offset in range(65):
-                assert both.producer._count % 64 == (start + offset) % 64
+                assert words(both.producer)[TAIL] % 64 == (start + offset) % 64
                 for data in (stream(offset, size), b"-" * (1 + -size % 64)):
                     assert both.producer.write(data) == len(data)
                     assert both.consumer.ready()
@@ -127,7 +127,7 @@ SIZES = st.integers(1, 20) | st.integers(1, 600)
 class Machine(RuleBasedStateMachine):
     """Writes, reads and sleeps in any order, against a model that is a string of bytes.
 
-    Nobody sleeps while there is something to do for him, unless his bell has been rung.
+    Nobody sleeps while there is something to do for him, unless his doorbell has been rung.
     """
 
     @initialize(offset=st.integers(0, 70), far=st.booleans(), bits=st.sampled_from([6, 6, 7, 9]))
@@ -299,7 +299,7 @@ def test_who_has_something_to_do_does_not_sleep() -> None:
         both.producer.write(b"x")
         assert both.producer.arm(), "more than half is used"
         assert not both.consumer.arm()
-        assert both.consumer._words[CONSUMER_WAITING] == 0
+        assert words(both.consumer)[CONSUMER_WAITING] == 0
 
 
 def test_what_the_reader_overlooked_it_sees_before_it_sleeps() -> None:
@@ -307,7 +307,7 @@ def test_what_the_reader_overlooked_it_sees_before_it_sleeps() -> None:
     with sides() as both:
         both.producer.write(b"x" * 64)
         both.consumer.read(64)
-        both.producer._words[PRODUCER_WAITING] = 1
+        words(both.producer)[PRODUCER_WAITING] = 1
         assert not rung(both.producer)
         assert both.consumer.arm()
         assert rung(both.producer)
@@ -316,7 +316,7 @@ def test_what_the_reader_overlooked_it_sees_before_it_sleeps() -> None:
 def test_an_early_ring_is_forgotten() -> None:
     with sides() as both:
         assert both.consumer.arm()
-        os.write(both.producer._rung, b"stale")
+        os.write(both.producer.doorbells.rung, b"stale")
         assert not both.consumer.ready()
         assert not rung(both.consumer)
         assert both.consumer.arm()
@@ -325,8 +325,8 @@ def test_an_early_ring_is_forgotten() -> None:
 def test_a_bell_may_be_full() -> None:
     with sides() as both:
         assert both.consumer.arm()
-        full = fcntl.fcntl(both.producer._rung, fcntl.F_GETPIPE_SZ)
-        assert os.write(both.producer._rung, b"x" * full) == full
+        full = fcntl.fcntl(both.producer.doorbells.rung, fcntl.F_GETPIPE_SZ)
+        assert os.write(both.producer.doorbells.rung, b"x" * full) == full
         assert both.producer.write(b"y") == 1
         assert both.consumer.read(9) == b"y"
 
@@ -400,7 +400,7 @@ def test_a_forked_child_that_closes_its_copies_changes_nothing() -> None:
             both.close()
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
-        assert both.consumer._words[CONSUMER_WAITING] == 0
+        assert words(both.consumer)[CONSUMER_WAITING] == 0
         both.producer.write(b"x")
         assert both.consumer.read(9) == b"x"
 
@@ -418,7 +418,7 @@ def both() -> Iterator[Sides]:
 
 @pytest.mark.parametrize("tail", [103, 0, 104 + 65, (1 << 64) - 1])
 def test_a_reader_refuses_counters_that_make_no_sense(tail: int, both: Sides) -> None:
-    both.producer._words[TAIL] = tail
+    words(both.producer)[TAIL] = tail
     assert not both.consumer.arm()
     assert both.consumer.ready()
     with pytest.raises(ProtocolError) as caught:
@@ -429,7 +429,7 @@ def test_a_reader_refuses_counters_that_make_no_sense(tail: int, both: Sides) ->
 
 @pytest.mark.parametrize("head", [111, 110 - 65, (1 << 64) - 1])
 def test_a_writer_refuses_counters_that_make_no_sense(head: int, both: Sides) -> None:
-    both.consumer._words[HEAD] = head
+    words(both.consumer)[HEAD] = head
     assert not both.producer.arm()
     with pytest.raises(ProtocolError) as caught:
         both.producer.write(b"x" * 64)
@@ -437,6 +437,6 @@ def test_a_writer_refuses_counters_that_make_no_sense(head: int, both: Sides) ->
 
 
 def test_capacities_in_the_memory_are_not_believed_later(both: Sides) -> None:
-    both.consumer._map[0x10:0x18] = b"\xff" * 8
+    both.consumer.memory.map[0x10:0x18] = b"\xff" * 8
     both.producer.write(b"y" * 58)
     assert both.consumer.read(1000) == b"x" * 6 + b"y" * 58

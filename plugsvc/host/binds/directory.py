@@ -26,7 +26,7 @@ PREFIX = "plugsvc-bind-"
 
 NAMES = frozenset(
     {"nonce", "replies", "requests", "ring", "socket"}
-    | {f"ring.{ring}.{bell}" for ring in ("requests", "replies") for bell in ("filled", "drained")}
+    | {f"ring.{ring}.{doorbell}" for ring in ("requests", "replies") for doorbell in ("filled", "drained")}
 )
 """What binds create in a private directory. Of an abandoned directory nothing else is removed."""
 

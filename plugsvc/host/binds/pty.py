@@ -16,7 +16,7 @@ from ..process import Exit
 from ..settings import Next, Serve
 from .ends import HeldEnd, channel_of_descriptors
 
-__all__ = ["PtyBind"]
+__all__ = ["PtyBind", "wait_until_read"]
 
 LINGER_SECONDS = 2.0
 LOOK_SECONDS = 0.002
@@ -46,14 +46,14 @@ class PtyBind:
         held = HeldEnd(slave)
         try:
             channel = channel_of_descriptors(master, begun=held.close)
-            channel.linger = lambda gone: _wait_until_read(path, gone)
+            channel.linger = lambda gone: wait_until_read(path, gone)
             serve(channel)
             return next(prepend_args=with_file_path(path))
         finally:
             held.close()
 
 
-def _wait_until_read(path: str, gone: threading.Event) -> None:
+def wait_until_read(path: str, gone: threading.Event) -> None:
     """Wait until the plugin has read everything: closing the master hangs up, and takes away what is unread.
 
     Behind what can be read at once there may be more, which comes when the reader has made room for it: only a

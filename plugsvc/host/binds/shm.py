@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from ...errors import RegistrationError
 from ...openers.descriptors import open_path
-from ...openers.shm import bell_paths, with_shm_path
-from ...openers.shm_memory import BELLS, REPLIES, REQUESTS, Memory, check_capacity
+from ...openers.shm import doorbell_paths, with_shm_path
+from ...openers.shm_memory import DOORBELLS, REPLIES, REQUESTS, Memory, check_capacity
 from ...openers.shm_ring import RingReader, RingWriter
 from ...openers.stream import Duplex
 from ..context import Context
@@ -79,8 +79,8 @@ class ShmBind:
             try:
                 directory = PrivateDirectory(parent)
                 path = directory.entry("ring")
-                for bell in BELLS:
-                    directory.entry(f"ring.{bell}")
+                for doorbell in DOORBELLS:
+                    directory.entry(f"ring.{doorbell}")
                 return directory, path, create(path, self._capacity, self._capacity, begun=directory.remove)
             except BaseException as error:
                 if directory is not None:
@@ -104,11 +104,11 @@ def create(path: str, requests: int, replies: int, *, begun: Callable[[], object
     with contextlib.ExitStack() as undo:
         undo.callback(memory.release)
         undo.callback(memory.release)
-        paths = dict(zip(BELLS, bell_paths(path), strict=True))
-        for bell in paths.values():
-            os.mkfifo(bell, 0o600)
-        heard = [_listen(paths[bell], undo) for bell in ("requests.filled", "replies.drained")]
-        rung = [_reach(paths[bell], undo) for bell in ("requests.drained", "replies.filled")]
+        paths = dict(zip(DOORBELLS, doorbell_paths(path), strict=True))
+        for doorbell in paths.values():
+            os.mkfifo(doorbell, 0o600)
+        heard = [_listen(paths[doorbell], undo) for doorbell in ("requests.filled", "replies.drained")]
+        rung = [_reach(paths[doorbell], undo) for doorbell in ("requests.drained", "replies.filled")]
         undo.pop_all()
         reader = RingReader(memory, REQUESTS, heard[0], rung[0], begun=begun)
         return Duplex(reader, RingWriter(memory, REPLIES, heard[1], rung[1]))

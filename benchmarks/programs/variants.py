@@ -7,7 +7,7 @@ from typing import Any
 
 import plugsvc
 from plugsvc.host.binds import bind_of
-from plugsvc.openers.looking import Looking
+from plugsvc.openers.spin import Spin
 from plugsvc.openers.stream import FdStream
 
 PIECE = 64 * 1024
@@ -60,4 +60,4 @@ def apply() -> None:
     """Change the library as the environment says."""
     plugsvc.register_file_opener("pieces", open_pieces)
     if "BENCHMARKS_NEVER_LOOK" in os.environ:
-        Looking.until = lambda self, ready: False  # type: ignore[method-assign]
+        Spin.until = lambda self, ready: False  # type: ignore[method-assign]

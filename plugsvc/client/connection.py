@@ -24,8 +24,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from ..errors import CallTimeout, ConnectionLost, MisuseError, ProtocolError, ServiceError
 from ..openers import Duplex
-from ..openers.large import expect_large
-from ..openers.looking import Looking
+from ..openers.spin import Spin
 from ..wire import MAX_DEPTH, MAX_MESSAGE, Reply, request_prefix
 from .core import IDLE, LARGE_READ_SIZE, READ_SIZE, Batch, Call, Core, Request
 from .descriptors import MAX_SLEEP, Descriptors
@@ -153,7 +152,7 @@ class Connection:
         self.descriptors = Descriptors(duplex)
         self._core = Core(max_message=max_message, max_depth=max_depth, first_sequence=first_sequence)
         self._roles = LeaderFollowers(self._core)
-        self._spin = Looking(spin).until
+        self._spin = Spin(spin).until
         self._lock = threading.Lock()
         # Threads that are in the middle of something here: a signal handler or finalizer that calls from in there
         # would wait for itself. Each thread adds and removes only itself; a set does that in one step.
@@ -354,7 +353,6 @@ class Connection:
                 return True
         if core.read_size != READ_SIZE:
             self.descriptors.reader.grow(LARGE_READ_SIZE)
-            expect_large()
         return False
 
     def _write(self, chunk: bytes | memoryview | None) -> None:
@@ -369,7 +367,6 @@ class Connection:
                 return
             if written < len(chunk) and len(chunk) > READ_SIZE:
                 stream.grow(LARGE_READ_SIZE)
-                expect_large()
             with self._lock:
                 if written:
                     chunk = roles.wrote(written)

@@ -2,7 +2,7 @@
 
 A sleep and the wake-up after it cost more than a small call. A loop has other work as well, which spinning must not
 delay: what is repeated is an iteration of the loop, in which everything runs that is ready. Spinning stops for a while
-when it has not found replies, as it does for threads in `openers.looking`.
+when it has not found replies, as it does for threads in `openers.spin`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
-from ..openers.looking import MISSES, PAUSE, PAUSE_MAX, SPAN, WORTH, several_cpus
+from ..openers.spin import MISSES, PAUSE, PAUSE_MAX, SPAN, WORTH, several_cpus
 
 __all__ = ["SpinInLoop"]
 

@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 
 from ..errors import ProtocolError
 from ..openers.descriptors import pipe
-from ..openers.large import expect_large
-from ..openers.looking import Looking
+from ..openers.spin import Spin
 from ..openers.stream import Duplex, FdStream
 
 __all__ = ["Channel", "block_sigpipe"]
@@ -50,7 +49,7 @@ class Channel:
         self._writer_gone.register(self._writer.fileno(), 0)
         for poll in (self._to_read, self._to_write, self._writer_gone):
             poll.register(self._wake_read, select.POLLIN)
-        self._look = Looking().until
+        self._look = Spin().until
         self._size = READ_SIZE
         self._deadline = 0.0
         self._left_behind = 0
@@ -103,7 +102,6 @@ class Channel:
         if len(data) == self._size:
             if self._size == READ_SIZE:
                 self._reader.grow(LARGE_READ)
-                expect_large()
                 self._size = LARGE_READ
         elif len(data) < READ_SIZE:
             self._size = READ_SIZE
@@ -128,7 +126,6 @@ class Channel:
                 return False
             if len(rest) > READ_SIZE:
                 self._writer.grow(LARGE_READ)
-                expect_large()
             if self._writer.arm():
                 self._to_write.poll()
 

@@ -1,5 +1,6 @@
 """URLs to byte streams: one small module for each scheme."""
 
+from .large import keep_large_blocks
 from .registry import (
     OPEN_TIMEOUT as OPEN_TIMEOUT,
     FileOpener,
@@ -23,6 +24,7 @@ __all__ = [
     "FdStream",
     "FileOpener",
     "Stream",
+    "keep_large_blocks",
     "register_file_opener",
     "with_file_path",
     "with_file_path_pair",

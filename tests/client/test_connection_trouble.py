@@ -11,7 +11,7 @@ import pytest
 
 from plugsvc.client.process import FOREIGN
 from plugsvc.errors import CallTimeout, ConnectionLost, ServiceError
-from plugsvc.openers.looking import TRIES
+from plugsvc.openers.spin import TRIES
 
 from .hosts import DEADLINE, FORKING, PREFIX, PipeHost, call, lost
 

@@ -11,7 +11,7 @@ import pytest
 from plugsvc.client import spin_in_loop
 from plugsvc.client.asyncio_driver import driver_of
 from plugsvc.client.spin_in_loop import SpinInLoop
-from plugsvc.openers.looking import MISSES, PAUSE, SPAN, WORTH
+from plugsvc.openers.spin import MISSES, PAUSE, SPAN, WORTH
 
 from .hosts import PipeHost
 from .loops import Run, acall

@@ -1,4 +1,4 @@
-"""When looking is tried, and when it stops."""
+"""When a thread spins, and when it stops."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from plugsvc.openers.looking import MISSES, PAUSE, PAUSE_MAX, SPAN, TRIES, Looking
+from plugsvc.openers.spin import MISSES, PAUSE, PAUSE_MAX, SPAN, TRIES, Spin
 
 
 def counted(results: Iterator[bool]) -> tuple[list[int], Callable[[], bool]]:
@@ -35,25 +35,25 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         now[0] += now[1]
         return now[0]
 
-    monkeypatch.setattr("plugsvc.openers.looking.monotonic", monotonic)
+    monkeypatch.setattr("plugsvc.openers.spin.monotonic", monotonic)
     return now
 
 
 def test_it_is_enough_to_be_there_in_time(clock: list[float]) -> None:
-    looking = Looking(True)
+    spin = Spin(True)
     looks, ready = counted(iter([False, False, True]))
-    assert looking.until(ready)
+    assert spin.until(ready)
     assert looks == [3]
 
 
 def test_pauses_grow_while_it_does_not_pay_off(clock: list[float]) -> None:
-    looking = Looking(True)
+    spin = Spin(True)
     looks, ready = counted(forever(False))
     pauses = []
     pause = 0
     for _ in range(10_000):
         before = looks[0]
-        assert not looking.until(ready)
+        assert not spin.until(ready)
         if looks[0] == before:
             pause += 1
         else:
@@ -66,32 +66,32 @@ def test_pauses_grow_while_it_does_not_pay_off(clock: list[float]) -> None:
 
 
 def test_success_makes_pauses_shorter(clock: list[float]) -> None:
-    looking = Looking(True)
+    spin = Spin(True)
     never, always = forever(False).__next__, forever(True).__next__
-    while looking._next_pause < PAUSE_MAX:
-        looking.until(never)
-    while looking._pause:
-        looking.until(never)
+    while spin.next_pause < PAUSE_MAX:
+        spin.until(never)
+    while spin.pause:
+        spin.until(never)
     for _ in range(10):
-        assert looking.until(always)
-    assert looking._next_pause == PAUSE
+        assert spin.until(always)
+    assert spin.next_pause == PAUSE
 
 
-def test_looking_that_was_interrupted_by_others_does_not_pay_off(clock: list[float]) -> None:
-    looking = Looking(True)
+def test_spinning_that_was_interrupted_by_others_does_not_pay_off(clock: list[float]) -> None:
+    spin = Spin(True)
     clock[1] = 1e-3
     always = forever(True).__next__
-    assert looking.until(always), "what is there is there"
-    assert [looking.until(always) for _ in range(PAUSE + 1)] == [False] * PAUSE + [True]
+    assert spin.until(always), "what is there is there"
+    assert [spin.until(always) for _ in range(PAUSE + 1)] == [False] * PAUSE + [True]
 
 
 def test_one_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3})
-    assert not Looking().until(lambda: True)
-    assert Looking(True).until(lambda: True)
+    assert not Spin().until(lambda: True)
+    assert Spin(True).until(lambda: True)
 
 
 def test_several_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 4})
-    assert Looking().until(lambda: True)
-    assert not Looking(False).until(lambda: True)
+    assert Spin().until(lambda: True)
+    assert not Spin(False).until(lambda: True)

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from msgspec import MsgspecError, Raw, Struct
-from msgspec.json import Decoder
+from msgspec import Raw, Struct
 
-from ..errors import ArgumentError, ServiceError
+from ..errors import ServiceError
 from ..wire import encode_reply, join_reply, service_panic
 from .dispatch import Pace
 
 __all__ = ["Call", "Service", "answer", "answer_refused", "decode", "failed", "succeeded"]
-
-LARGE_ARGS = 64 * 1024
-"""From this many bytes on, arguments are counted before they are decoded."""
 
 
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
@@ -43,10 +39,9 @@ class Service:
     """A function with its signature, and its pace.
 
     `is_async`: the function is to be called in an event loop. What it returns is awaited there if it is awaitable.
-    `max_args`: how many arguments it takes at most, None for any number.
     """
 
-    __slots__ = ("function", "is_async", "label", "max_args", "pace", "signature")
+    __slots__ = ("function", "is_async", "label", "pace", "signature")
 
     label: str
     function: Callable[..., Any]
@@ -55,20 +50,11 @@ class Service:
     max_args: int | None
     pace: Pace
 
-    def __init__(
-        self,
-        label: str,
-        function: Callable[..., Any],
-        signature: Codec,
-        *,
-        is_async: bool = False,
-        max_args: int | None = None,
-    ) -> None:
+    def __init__(self, label: str, function: Callable[..., Any], signature: Codec, *, is_async: bool = False) -> None:
         self.label = label
         self.function = function
         self.signature = signature
         self.is_async = is_async
-        self.max_args = max_args
         self.pace = Pace()
 
 
@@ -91,26 +77,8 @@ def decode(call: Call) -> Sequence[Any]:
     """Return the arguments of a call, whose JSON is given up. Raises `ArgumentError`."""
     args = call.args
     call.args = None
-    service = call.service
-    if args is not None and len(args) >= LARGE_ARGS and service.max_args is not None:
-        _refuse_too_many(args, service.max_args)
-    arguments: Sequence[Any] = service.signature.decode_args(args)
+    arguments: Sequence[Any] = call.service.signature.decode_args(args)
     return arguments
-
-
-def _refuse_too_many(args: bytes | Raw, most: int) -> None:
-    """Raise `ArgumentError` for an array of more than `most` values, in the time that it takes to find their end."""
-    if bytes(memoryview(args)[:1]) != b"[":
-        return
-    for count in range(most, -1, -1):
-        try:
-            Decoder(tuple[(Raw,) * count] if count else tuple[()]).decode(args)  # type: ignore[misc]
-        except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            if not str(error).startswith("Expected `array` of length"):
-                return
-        else:
-            return
-    raise ArgumentError(f"expected {most} argument{'' if most == 1 else 's'}, got more")
 
 
 def answer(call: Call) -> bytes | None:

@@ -79,7 +79,7 @@ class Namespaces:
             if label in text:
                 raise
             raise SignatureError(f"service {label!r}: {text}") from error
-        service = Service(label, function, signature, is_async=signature.is_async, max_args=len(signature.params))
+        service = Service(label, function, signature, is_async=signature.is_async)
         with self._lock:
             target = self._namespaces.get(namespace)
             if target is None:

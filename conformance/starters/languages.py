@@ -13,7 +13,8 @@ class Language:
     """One language and its project.
 
     ``needs`` are programs on the PATH, ``build`` is a shell command (empty where nothing is built), ``command`` starts
-    the testee from the project's folder, and ``kept`` is the subfolder that another build can begin with.
+    the testee from the project's folder, and ``kept`` is the subfolder that another build can begin with. Of the
+    example, ``shared`` files are part of every project; ``base_only`` files are left out where the example is.
     """
 
     name: str
@@ -22,6 +23,8 @@ class Language:
     build: str
     command: str
     kept: str = ""
+    shared: tuple[str, ...] = ()
+    base_only: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -42,5 +45,14 @@ _ALL = (
         kept="node_modules",
     ),
     Language("go", "Go", ("go",), "go build -o testee .", "./testee"),
+    Language(
+        "c",
+        "C",
+        ("cc", "make"),
+        "make",
+        "./testee",
+        shared=("buffer.c", "buffer.h", "json.c", "json.h"),
+        base_only=("contract.h", "control.c", "services.c", "misuse.c"),
+    ),
 )
 LANGUAGES = {language.name: language for language in _ALL}

@@ -63,7 +63,9 @@ def _sources(language: Language, *, example: bool) -> dict[Path, Path]:
     for part in (BASE, EXAMPLE) if example else (BASE,):
         root = language.folder / part
         found |= {_target(path.relative_to(root)): path for path in _files(root)}
-    found.pop(Path(EXAMPLE_FILE), None)
+    for name in (EXAMPLE_FILE, *(language.base_only if example else ())):
+        found.pop(Path(name), None)
+    found |= {Path(name): language.folder / EXAMPLE / name for name in language.shared}
     return found
 
 

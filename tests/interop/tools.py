@@ -85,7 +85,7 @@ def c_testee() -> Path:
     with kept("c-testee") as base:
         folder = base / "c"
         folder.mkdir(exist_ok=True)
-        run(make, "-s", f"BUILD={folder}", cwd=TESTEES / "c")
+        run(make, "-s", f"BUILD={folder}", cwd=ROOT / "conformance" / "starters" / "templates" / "c" / "example")
         return folder / "testee"
 
 

@@ -71,7 +71,7 @@ def test_white_space_fills_buffer(host: HostSession) -> None:
     host.connect()
     host.send(b"\n" * 64 * KIB)
     problems = Problems()
-    for buffer in BUFFERS:
+    for buffer in BUFFERS[:4]:
         with problems.of(f"{buffer} bytes of white space alone, then a request"):
             host.deliver(b" \t\r\n" * (buffer // 4))
             host.assert_alive()

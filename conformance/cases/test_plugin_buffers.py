@@ -93,7 +93,7 @@ def test_white_space_fills_buffer(plugin: PluginSession) -> None:
     """White space that fills a buffer, before, between and after replies, changes nothing."""
     problems = Problems()
     plugin.send(b"\n" * 64 * KIB)
-    for buffer in BUFFERS:
+    for buffer in BUFFERS[:4]:
         with problems.of(f"{buffer} bytes of white space alone, then a reply"):
             ticket = plugin.call()
             sequence = plugin.request(ticket)["sequence"]

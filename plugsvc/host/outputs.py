@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import time
@@ -86,6 +87,10 @@ class Outputs:
     poll: select.poll
 
     def __init__(self, streams: Sequence[IO[bytes] | None], keep: int, limit: int | None) -> None:
+        if not hasattr(select, "poll"):
+            raise OSError(
+                errno.ENOSYS, "select.poll is missing: with eventlet, use eventlet.monkey_patch(select=False)"
+            )
         kept = keep if limit is None else limit
         self._captures = [
             None if stream is None else _Capture(stream.fileno(), kept, limit is not None) for stream in streams

@@ -196,3 +196,18 @@ def test_cancellation(script: Script) -> None:
     with pytest.raises(DiscoveryError, match="`info` was stopped: cancelled"):
         new_plugin(script("import signal; signal.pause()"), context=context)
     timer.join()
+
+
+def test_a_small_stack(script: Script) -> None:
+    """Values are nested no deeper than a thread with a stack of 128 KiB can decode."""
+    deep = "[" * 97 + "]" * 97
+    path = script(writing(f'{{"manifestVersion":1,"commands":[{{"data":{deep}}}]}}'))
+    found: list[str] = []
+    previous = threading.stack_size(128 * 1024)
+    try:
+        thread = threading.Thread(target=lambda: found.append(new_plugin(path).path))
+        thread.start()
+    finally:
+        threading.stack_size(previous)
+    thread.join()
+    assert found == [path]

@@ -365,3 +365,12 @@ def test_an_exit_is_waited_for_without_polling(script: Script, monkeypatch: pyte
     monkeypatch.setattr(select, "poll", Poll)
     assert run_process(Launch((script("print('x')"),)), Context()).ok
     assert set(seen) == {None}
+
+
+def test_without_poll(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As eventlet makes it."""
+    monkeypatch.delattr(select, "poll")
+    with pytest.raises(
+        OSError, match=r"select\.poll is missing: with eventlet, use eventlet\.monkey_patch\(select=False\)$"
+    ):
+        run(script("import signal; signal.pause()"))

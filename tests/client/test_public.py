@@ -45,7 +45,7 @@ TYPES = {
 }  # fmt: skip
 
 OPENERS = {
-    "Duplex", "FdStream", "FileOpener", "Stream", "URL", "register_file_opener", "with_file_path",
+    "Duplex", "FdStream", "FileOpener", "Stream", "URL", "keep_large_blocks", "register_file_opener", "with_file_path",
     "with_file_path_pair",
 }  # fmt: skip
 

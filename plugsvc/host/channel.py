@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from ..errors import ProtocolError
 from ..openers.descriptors import pipe
@@ -27,6 +28,37 @@ LINGER_BYTES = 2 * 1024 * 1024
 """More than a pipe holds: so much is read after `wake` however long that takes."""
 
 
+class Interrupt:
+    """Ends the waiting of others, in whatever `poll` they watch `fd` for input. `since`: when it was set."""
+
+    def __init__(self) -> None:
+        self.fd, self._write = pipe()
+        self._lock = threading.Lock()
+        self.is_set = False
+        self.since = 0.0
+
+    def set(self) -> None:
+        """Let nobody wait any longer, from any thread."""
+        with self._lock:
+            if self.is_set:
+                return
+            self.since = time.monotonic()
+            self.is_set = True
+        os.close(self._write)
+
+    def close(self) -> None:
+        """Close the descriptor, once it is set and nobody watches it any more."""
+        os.close(self.fd)
+
+
+class _Polls(NamedTuple):
+    """What to wait for: bytes to read, room to write, and that the plugin does not read any more."""
+
+    to_read: select.poll
+    to_write: select.poll
+    reader_gone: select.poll
+
+
 class Channel:
     """A duplex stream whose waiting can be ended by `wake`, from any thread.
 
@@ -39,23 +71,19 @@ class Channel:
     """
 
     def __init__(self, duplex: Duplex, *, held: Sequence[int] = (), kept: Sequence[int] = ()) -> None:
-        self._reader, self._writer = duplex.reader, duplex.writer
         self._duplex = duplex
         self._held, self._kept = list(held), list(kept)
-        self._wake_read, self._wake_write = pipe()
-        self._to_read, self._to_write, self._writer_gone = select.poll(), select.poll(), select.poll()
-        self._to_read.register(self._reader.fileno(), select.POLLIN)
-        self._to_write.register(self._writer.fileno(), self._writer.room)
-        self._writer_gone.register(self._writer.fileno(), 0)
-        for poll in (self._to_read, self._to_write, self._writer_gone):
-            poll.register(self._wake_read, select.POLLIN)
+        self._interrupt = Interrupt()
+        self._polls = _Polls(select.poll(), select.poll(), select.poll())
+        self._polls.to_read.register(duplex.reader.fileno(), select.POLLIN)
+        self._polls.to_write.register(duplex.writer.fileno(), duplex.writer.room)
+        self._polls.reader_gone.register(duplex.writer.fileno(), 0)
+        for poll in self._polls:
+            poll.register(self._interrupt.fd, select.POLLIN)
         self._look = Spin().until
         self._size = READ_SIZE
-        self._deadline = 0.0
         self._left_behind = 0
         self._closed = False
-        self._waking = threading.Lock()
-        self.woken: bool = False
         self.broken: bool = False
         self._violation: ProtocolError | None = None
         self.linger: Callable[[threading.Event], None] | None = None
@@ -74,7 +102,7 @@ class Channel:
 
         Raises `ProtocolError` when the plugin broke the stream itself, in either direction.
         """
-        read = self._reader.read
+        read = self._duplex.reader.read
         while True:
             try:
                 data = read(self._size)
@@ -90,18 +118,18 @@ class Channel:
                 raise self._violation
             if self.woken:
                 return b""
-            if not self._look(self._reader.ready) and self._reader.arm():
-                self._to_read.poll()
+            if not self._look(self._duplex.reader.ready) and self._duplex.reader.arm():
+                self._polls.to_read.poll()
         if self.woken:
             self._left_behind += len(data)
-            if self._left_behind > LINGER_BYTES and time.monotonic() > self._deadline:
+            if self._left_behind > LINGER_BYTES and time.monotonic() > self._interrupt.since + LINGER_SECONDS:
                 # The plugin is gone, but somebody else goes on writing in its name; that is nobody's request.
                 return b""
         if self._held and data:
             self.release()
         if len(data) == self._size:
             if self._size == READ_SIZE:
-                self._reader.grow(LARGE_READ)
+                self._duplex.reader.grow(LARGE_READ)
                 self._size = LARGE_READ
         elif len(data) < READ_SIZE:
             self._size = READ_SIZE
@@ -114,7 +142,7 @@ class Channel:
         rest: bytes | memoryview = data
         while True:
             try:
-                count = self._writer.write(rest)
+                count = self._duplex.writer.write(rest)
             except (OSError, ProtocolError) as error:
                 self._break(error)
                 return False
@@ -125,9 +153,9 @@ class Channel:
                 self.broken = True
                 return False
             if len(rest) > READ_SIZE:
-                self._writer.grow(LARGE_READ)
-            if self._writer.arm():
-                self._to_write.poll()
+                self._duplex.writer.grow(LARGE_READ)
+            if self._duplex.writer.arm():
+                self._polls.to_write.poll()
 
     def write_some(self, data: bytes) -> int:
         """Write what there is room for now; return how much that was, all of it where nobody reads any more."""
@@ -135,7 +163,7 @@ class Channel:
         with memoryview(data) as view:
             while done < len(data) and not self.broken:
                 try:
-                    count = self._writer.write(view[done:])
+                    count = self._duplex.writer.write(view[done:])
                 except (OSError, ProtocolError) as error:
                     self._break(error)
                     break
@@ -154,22 +182,22 @@ class Channel:
             # The plugin is there, and must not wait for a reply that cannot be written.
             self.wake()
 
+    @property
+    def woken(self) -> bool:
+        """Whether nobody waits any longer."""
+        return self._interrupt.is_set
+
     def wait_for_reader_gone(self, timeout: float | None = None) -> bool:
         """Wait until the plugin has closed the end that it reads from, or for `wake`; return False when that takes
         longer than `timeout` seconds.
         """
         if self.broken or self.woken:
             return True
-        return bool(self._writer_gone.poll(None if timeout is None else min(int(timeout * 1000), _LONGEST_POLL)))
+        return bool(self._polls.reader_gone.poll(None if timeout is None else min(int(timeout * 1000), _LONGEST_POLL)))
 
     def wake(self) -> None:
         """Let nobody wait any longer. What the plugin has written already can still be read."""
-        with self._waking:
-            if self.woken:
-                return
-            self._deadline = time.monotonic() + LINGER_SECONDS
-            self.woken = True
-        os.close(self._wake_write)
+        self._interrupt.set()
 
     def release(self) -> None:
         """Close what was held until the plugin showed up."""
@@ -188,8 +216,9 @@ class Channel:
         finally:
             self.release()
             kept, self._kept = self._kept, []
-            for fd in (*kept, self._wake_read):
+            for fd in kept:
                 os.close(fd)
+            self._interrupt.close()
 
 
 def block_sigpipe() -> None:

@@ -6,7 +6,9 @@ of a run: so pytest treats one that lies outside of the root folder.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +90,10 @@ def fuzz_host(conformance_sessions: CaseSessions) -> Fuzz:
 def misuse(conformance_sessions: CaseSessions) -> Callable[..., Session]:
     """A function that has the testee commit one kind of misuse."""
     return conformance_sessions.start
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty folder, removed after the case; `tmp_path` belongs to the configuration of the user."""
+    with tempfile.TemporaryDirectory(prefix="conformance-") as made:
+        yield Path(made)

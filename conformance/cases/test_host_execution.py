@@ -157,10 +157,10 @@ FILES = {
 
 
 @case("EXE-03", each=FILES)
-def test_cannot_be_executed(start_host: Callable[..., HostSession], tmp_path: Path, each: tuple[str]) -> None:
+def test_cannot_be_executed(start_host: Callable[..., HostSession], folder: Path, each: tuple[str]) -> None:
     """A plugin that is not there, or cannot be executed, is a failure with a reason."""
     (name,) = each
-    start_host(plugin=str(_files(tmp_path)[name])).ended(why=f"the plugin is {name}", success=False)
+    start_host(plugin=str(_files(folder)[name])).ended(why=f"the plugin is {name}", success=False)
 
 
 UNKNOWN = {

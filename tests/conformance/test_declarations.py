@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
-from conformance.case import catalogue, matches
+from conformance import fixtures
+from conformance.case import Case, catalogue, matches
 from conformance.requirements import Level, all_requirements
 from conformance.selection import EVERYWHERE, ONCE, everywhere, once
 from conformance.settings import Settings, UsageError
@@ -78,3 +81,10 @@ def test_nothing_is_run_both_everywhere_and_once() -> None:
 def test_a_choice_that_names_nothing_is_refused(settings: Settings, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         settings.check([])
+
+
+@pytest.mark.parametrize("case", catalogue().values(), ids=list(catalogue()))
+def test_every_fixture_of_a_case_is_one_of_the_suite(case: Case) -> None:
+    """Fixtures of pytest and its plugins depend on the configuration of the user; cases are not given any."""
+    asked = set(inspect.signature(case.function).parameters) - {"each"}
+    assert asked <= set(vars(fixtures))

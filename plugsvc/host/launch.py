@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from ..openers.descriptors import standard_reserved
 
@@ -86,6 +87,21 @@ def signal_name(number: int) -> str:
 
 class _Process(subprocess.Popen[bytes]):
     """A process that `Child` waits for."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        try:
+            super().__init__(*args, **options)
+        except BaseException:
+            # Popen waits for a child that could not execute the program, but not where reading the child's report
+            # failed: then the program may be running.
+            if getattr(self, "pid", None) is not None and self.returncode is None:
+                with contextlib.suppress(OSError):
+                    os.killpg(self.pid, signal.SIGKILL)
+                with contextlib.suppress(OSError):
+                    os.kill(self.pid, signal.SIGKILL)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(self.pid, 0)
+            raise
 
     def __del__(self, *unused: object) -> None:
         # Popen waits here for the process ID, which may belong to another process by now.

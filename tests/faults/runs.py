@@ -10,6 +10,7 @@ import faulthandler
 import gc
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -42,7 +43,7 @@ TIMEOUT = 15.0
 """Seconds after which a run counts as one that hangs."""
 THREADS_TIMEOUT = 5.0
 
-IMPORTED = (fd, shm, stdio, tcp, unix, plugsvc.host.tasks)
+IMPORTED = (fd, shm, stdio, tcp, unix, plugsvc.host.tasks, resource)
 """Modules that are imported lazily: an import that fails is not what is looked at here."""
 
 PLUGIN = f"""#!{sys.executable}

@@ -16,9 +16,10 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 
 
-def test_no_fault_makes_anything_hang_leak_or_stay() -> None:
+@pytest.mark.parametrize("arguments", [["--short"], ["fd", "--error", "ENOMEM"]], ids=" ".join)
+def test_no_fault_makes_anything_hang_leak_or_stay(arguments: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults", "--short"], cwd=ROOT, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "tests.faults", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert ", 0 wrong;" in done.stdout.splitlines()[-1]

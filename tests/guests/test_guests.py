@@ -39,7 +39,6 @@ BESIDE = {
     "reruns": ["--reruns", "2"],
     "timeout": ["--timeout", "100"],
     "socket": ["--disable-socket", "--allow-unix-socket"],
-    "forked": ["--forked"],
     "repeat": ["--count", "2"],
     "html": ["--html", "report.html", "--self-contained-html"],
     "json-report": ["--json-report"],
@@ -109,7 +108,7 @@ def test_no_plugin_changes_a_verdict(beside: str, tmp_path: Path) -> None:
     assert summary["passed"] == summary["total"] > 0
 
 
-@pytest.mark.parametrize("words", [[], ["--reruns", "2"], ["-n", "2"], ["--forked"], ["-p", "no:randomly", "-x"]])
+@pytest.mark.parametrize("words", [[], ["--reruns", "2"], ["-n", "2"], ["-p", "no:randomly", "-x"]])
 def test_no_plugin_hides_a_failure(words: list[str], tmp_path: Path) -> None:
     command = bad_testees.write(tmp_path, bad_testees.manifest(), FAILS)
     case = ["--pyargs", "conformance", "--conformance-case", "plugin/requests/call", "--conformance-testee", command]

@@ -47,7 +47,8 @@ IMPORTED = (fd, shm, stdio, tcp, unix, plugsvc.host.tasks, resource)
 """Modules that are imported lazily: an import that fails is not what is looked at here."""
 
 PLUGIN = f"""#!{sys.executable}
-import sys
+import signal, sys
+signal.alarm(30)  # it has a session of its own, and outlives a run that hangs and is killed
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 import plugsvc
 

@@ -9,7 +9,7 @@ so the program decides, not the library.
 
 from __future__ import annotations
 
-__all__ = ["LARGEST", "expect_large", "keep_large_blocks"]
+__all__ = ["LARGEST", "keep_large_blocks"]
 
 LARGEST = 31 * 1024 * 1024
 """Bytes; the C library of Linux learns from no larger blocks."""
@@ -27,7 +27,3 @@ def keep_large_blocks(largest: int = LARGEST) -> None:
     if not 1 <= largest <= LARGEST:
         raise ValueError(f"{largest} bytes; expected 1 to {LARGEST}")
     bytes(largest)  # which is freed at once, and never touched
-
-
-def expect_large() -> None:
-    """Do nothing; it is called by code that has not been changed yet."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from fractions import Fraction
 from typing import Any
 
 from exactjson import Literal
@@ -18,6 +19,7 @@ INTEGERS = {f"int{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in 
 INTEGERS |= {f"uint{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)}
 NAMES = ["any", "raw", "bool", "string", *INTEGERS, "float32", "float64", "bytes", "point"]
 KINDS = ("list", "map", "optional")
+SMALLEST = 1e-50  # what is nearer to zero is zero as a float32
 BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")  # in fours
 
 
@@ -88,13 +90,22 @@ def _check_float(of: str, value: Any, where: str) -> float:
         raise _mismatch(of, value, where)
     try:
         number = float(value)
-        if of == "float32":
-            (number,) = struct.unpack("<f", struct.pack("<f", number))
+        if of == "float32" and math.isfinite(number):
+            number = _single(number, value)
     except OverflowError:
         raise _mismatch(of, value, where) from None
     if not math.isfinite(number):
         raise _mismatch(of, value, where)
     return number
+
+
+def _single(number: float, value: Any) -> float:
+    """The float32 that is nearest to a value. By way of a float it is rounded twice, so its neighbours count."""
+    exact = Fraction(value.text if isinstance(value, Literal) else value) if abs(number) > SMALLEST else Fraction(0)
+    (bits,) = struct.unpack("<I", struct.pack("<f", number))
+    neighbours = (struct.unpack("<f", struct.pack("<I", bits + step))[0] for step in (0, -1, 1) if bits + step >= 0)
+    nearest: float = min(filter(math.isfinite, neighbours), key=lambda one: abs(Fraction(one) - exact))
+    return nearest
 
 
 def _check_point(value: dict[str, Any], where: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ function check(of: Json, value: Json, where: string): Json {
   if (value instanceof JsonNumber) {
     if (INTEGERS.includes(name) && isInteger(name, value.text)) return value;
     if (name.startsWith('float')) {
-      const number = name === 'float32' ? Math.fround(Number(value.text)) : Number(value.text);
+      const number = name === 'float32' ? single(value.text) : Number(value.text);
       if (Number.isFinite(number)) return new JsonNumber(Object.is(number, -0) ? '-0.0' : String(number));
     }
   }
@@ -65,6 +65,32 @@ function isInteger(name: string, text: string): boolean {
   const bits = Number(name.replace(/\D/g, ''));
   const number = BigInt(text);
   return number === (name.startsWith('int') ? BigInt.asIntN(bits, number) : BigInt.asUintN(bits, number));
+}
+
+/** The float32 that is nearest to a number. By way of a double it is rounded twice: wrongly where that is a tie. */
+function single(text: string): number {
+  const double = Number(text);
+  const magnitude = Math.abs(double);
+  const rounded = Math.fround(magnitude);
+  if (rounded === magnitude || !Number.isFinite(rounded) || magnitude < 1e-50) return Math.fround(double);
+  const floats = new Float32Array([rounded]);
+  new Uint32Array(floats.buffer)[0] += magnitude > rounded ? 1 : -1;
+  const [other] = floats; // the float32 on the other side of the double
+  const tie = magnitude - rounded === other - magnitude;
+  const towards = Math.sign(compare(text, magnitude)) === Math.sign(other - magnitude);
+  return Math.sign(double) * (tie && towards ? other : rounded);
+}
+
+/** Compares a number, without its sign, with a double: below 0 if it is smaller. */
+function compare(text: string, double: number): number {
+  const [, whole, fraction = '', exponent = '0'] = /^-?(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?$/.exec(text)!;
+  const power = Number(exponent) - fraction.length;
+  let numerator = double;
+  let denominator = 1n;
+  for (; !Number.isInteger(numerator); numerator *= 2) denominator *= 2n;
+  const left = BigInt(whole + fraction) * 10n ** BigInt(Math.max(power, 0)) * denominator;
+  const right = BigInt(numerator) * 10n ** BigInt(Math.max(-power, 0));
+  return left < right ? -1 : left > right ? 1 : 0;
 }
 
 /** Unknown fields are left out, and so is an empty label. */

@@ -11,7 +11,7 @@ import pytest
 
 from plugsvc import Command, Manifest, Plugin, Registry, execute
 from plugsvc.client.process import FOREIGN
-from plugsvc.host.binds import BINDS
+from plugsvc.host.binds import BINDS, bind_of
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 60.0
@@ -100,7 +100,7 @@ def children(tmp_path: Path, bind: str, *hows: str) -> tuple[dict[str, str], lis
         told[how] = text
 
     plugin = Plugin(str(path), Manifest(1, "plugin", commands=(Command(("run",)),)))
-    execute(plugin, hows, bind=registry.bind(bind))
+    execute(plugin, hows, bind=registry.bind(bind_of(bind, trusted=True)))
     return told, echoed
 
 

@@ -99,11 +99,9 @@ def get_service(
     `timeout`: seconds, None for no limit, default `...`.
 
     Nothing is sent until the stub is called, and whether the host has such a service shows only then. The
-    stub raises:
-        RemoteError: what the provider said.
-        ArgumentError, ResultError: a value does not fit its annotation.
-        ConnectionLost, CallTimeout: no reply came.
-        NotHosted, OpenError: there is no connection.
+    stub raises `RemoteError` with what the provider said, `ArgumentError` and `ResultError` where a value does not
+    fit its annotation, `ConnectionLost` and `CallTimeout` when no reply came, `NotHosted` and `OpenError` when there
+    is no connection.
 
     Raises `SignatureError` when `prototype` cannot be carried, `MisuseError` when a name is not a string.
     """

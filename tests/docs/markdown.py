@@ -63,7 +63,7 @@ def _tokens(page: Path) -> list[Token]:
 
 def pages() -> list[Path]:
     """The pages whose examples are run."""
-    return [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
+    return [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
 
 
 def blocks(page: Path) -> list[Block]:

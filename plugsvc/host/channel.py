@@ -195,6 +195,11 @@ class Channel:
             return True
         return bool(self._polls.reader_gone.poll(None if timeout is None else min(int(timeout * 1000), _LONGEST_POLL)))
 
+    @property
+    def duplex(self) -> Duplex:
+        """Both streams, for who moves the bytes without this class: instead of `read` and `write`, not beside them."""
+        return self._duplex
+
     def wake(self) -> None:
         """Let nobody wait any longer. What the plugin has written already can still be read."""
         self._interrupt.set()

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from .channel import Channel
     from .namespaces import Namespaces
-    from .server import Server
     from .tasks import Venue
 
 __all__ = [
@@ -100,8 +99,8 @@ class Next(Protocol):
         """
 
 
-Serve = Callable[["Channel"], "Server"]
-"""Begins to serve the registry on a channel, which it takes over."""
+Serve = Callable[["Channel"], object]
+"""Begins to serve the registry on a channel, which it takes over; what it returns means nothing to a bind."""
 
 
 @runtime_checkable

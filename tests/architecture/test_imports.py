@@ -17,6 +17,7 @@ LAYERS: list[set[str]] = [
     {"jsontext"},
     {"wire", "marshal", "openers"},
     {"client", "host"},
+    {"recorder"},
     {"log", "testing", "commands", "aio"},
 ]
 """Parts of the library: each may import from earlier rows only, and from its own part."""

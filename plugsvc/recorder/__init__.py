@@ -1,0 +1,1 @@
+"""Records what a host and a plugin say to each other; see docs/traffic.md."""

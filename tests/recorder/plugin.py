@@ -31,7 +31,7 @@ def _echo(text: str) -> str:
 
 
 def main(words: list[str]) -> int:
-    """Carry out `call TEXT`, `blob SIZE`, `fail`, `mark FILE`, `wait`, `status N`, `signal N` and `loop`, `measure SIZE COUNT`."""
+    """Carry out `call TEXT`, `blob SIZE`, `measure SIZE COUNT`, `mark FILE`, `wait`, `loop`, `status N`, `signal N`."""
     if words == ["info"]:
         print(json.dumps(MANIFEST))
         return 0

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from ..openers.descriptors import duplicate
+from ..openers.sockets import socket_of
 from ..openers.stream import Duplex, Stream
 
 __all__ = ["Side"]
@@ -59,5 +61,5 @@ class Side:
     def _shut_down(self, how: int) -> None:
         streams = (self.reader, self.writer) if self._separate else (self.writer,)
         stream = streams[0] if how == socket.SHUT_RD else streams[-1]
-        with suppress(OSError, ValueError), socket.socket(fileno=os.dup(stream.fileno())) as copy:
+        with suppress(OSError, ValueError), socket_of(duplicate(stream.fileno())) as copy:
             copy.shutdown(how)

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -101,13 +103,32 @@ def test_a_signal_reaches_the_plugin(recorded: Make, recording: Path, tmp_path: 
     assert {"signal", "exit"} <= set(kinds(list(read_recording(recording))))
 
 
+@contextmanager
+def when_marked(mark: Path, act: Callable[[int], None]) -> Iterator[None]:
+    """While the block runs, wait until the plugin has written its process id to a file, and act on it."""
+
+    def wait() -> None:
+        deadline = time.monotonic() + SECONDS
+        while not (mark.exists() and mark.read_text()) and time.monotonic() < deadline:
+            os.sched_yield()
+        act(int(mark.read_text()))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    yield
+    thread.join()
+
+
 def test_a_cancelled_execution_stops_the_plugin(recorded: Make, registry: Registry, tmp_path: Path) -> None:
     mark = tmp_path / "pid"
-    with pytest.raises(PluginFailed, match="stopped"):
+    context = Context()
+    with (
+        when_marked(mark, lambda pid: context.cancel("enough")),
+        pytest.raises(PluginFailed, match=r"stopped \(enough\)"),
+    ):
         execution.execute(
-            described(recorded()), ["mark", str(mark), "loop"],
-            bind=registry.bind(), context=Context(1.5), grace=5.0,
-        )  # fmt: skip
+            described(recorded()), ["mark", str(mark), "loop"], bind=registry.bind(), context=context, grace=5.0
+        )
     assert_gone(int(mark.read_text()))
 
 
@@ -126,19 +147,13 @@ def test_a_killed_recorder_takes_its_plugin_along(
     for moment in range(3):
         mark = tmp_path / f"pid{moment}"
 
-        def kill(mark: Path = mark, moment: int = moment) -> None:
-            deadline = time.monotonic() + SECONDS
-            while not (mark.exists() and mark.read_text()) and time.monotonic() < deadline:
-                time.sleep(0.001)
-            time.sleep(0.01 * moment)
-            parent = int(Path(f"/proc/{mark.read_text()}/stat").read_text().rpartition(") ")[2].split()[1])
+        def kill(pid: int, moment: int = moment) -> None:
+            threading.Event().wait(0.01 * moment)
+            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
             os.kill(parent, signal.SIGKILL)
 
-        killer = threading.Thread(target=kill)
-        killer.start()
-        with pytest.raises(PluginFailed) as caught:
+        with when_marked(mark, kill), pytest.raises(PluginFailed) as caught:
             run(path, registry, "mark", str(mark), "loop")
-        killer.join()
         assert caught.value.signal == signal.SIGKILL
         assert_gone(int(mark.read_text()))
     assert {event.kind for event in read_recording(recording)} >= {"header", "open", "data"}

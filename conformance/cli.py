@@ -48,6 +48,7 @@ from conformance.schemas.command import schema
 from conformance.settings import REFUSED, Settings
 from conformance.starters.command import init
 from conformance.temporary_files import TemporaryFolderError, keep_temporary_files_together
+from conformance.traffic.command import check
 
 F = TypeVar("F", bound=Callable[..., Any])
 PARALLEL_FROM = 40
@@ -336,7 +337,7 @@ def _verify_tags(marked: list[Mutant], workers: int | None, timeout: float, seed
     return ExitCode.NONCONFORMING if wrong else ExitCode.CONFORMS
 
 
-for command in (init, report_command, diff, badge, schema):
+for command in (init, report_command, diff, badge, schema, check):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ LAYERS: list[set[str]] = [
 
 FIRST_IMPORTS_OF_THE_SUITE: list[set[str]] = [
     {"outcomes", "requirements", "oracle"},
-    {"starters"},
+    {"starters", "traffic"},
     {"drive"},
     {"case"},
     {"known_failures", "fuzz", "selection"},
@@ -132,7 +132,7 @@ def test_nothing_that_judges_imports_the_reference() -> None:
     assert found == []
 
 
-JUDGES = ("oracle", "drive", "cases", "fuzz")
+JUDGES = ("oracle", "drive", "cases", "fuzz", "traffic")
 
 
 def test_what_reads_the_wire_shares_no_decoder_with_the_reference() -> None:

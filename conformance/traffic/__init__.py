@@ -1,0 +1,1 @@
+"""Judges recordings of real hosts and plugins by the requirements that are visible in them; see docs/traffic.md."""

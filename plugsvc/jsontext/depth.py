@@ -17,9 +17,10 @@ _EFFORT = 32
 def provably_shallow(data: bytes | bytearray, max_depth: int) -> bool:
     """Return True when no value in `data` is nested more than `max_depth` levels deep; False when that is not known.
 
-    `data` must be valid JSON, one value or several. Works in a few passes of C speed: what is not a bracket or quote is
-    dropped, then strings, then again and again the innermost pairs of brackets. Each round takes two levels at most off
-    the depth, and what is left then cannot be deeper than half its length.
+    Where `data` is not valid JSON, this holds for what a parser reads of it: up to the first invalid byte. Works in a
+    few passes of C speed: what is not a bracket or quote is dropped, then strings, then again and again the innermost
+    pairs of brackets. Each round takes two levels at most off the depth, and what is left cannot be deeper than its
+    length. (In valid JSON half of that, but here the closing brackets may be missing.)
     """
     if _are_few(data, min(_FEW, max_depth)) or data.count(b"[") + data.count(b"{") <= max_depth:
         return True
@@ -33,7 +34,7 @@ def provably_shallow(data: bytes | bytearray, max_depth: int) -> bool:
     brackets = _strings.sub(b"", brackets) if b'"' in bare else bare
     effort = _EFFORT * len(data)
     for done in range(max_depth):
-        if 2 * done + len(brackets) // 2 <= max_depth:
+        if 2 * done + len(brackets) <= max_depth:
             return True
         effort -= len(brackets)
         if effort < 0:

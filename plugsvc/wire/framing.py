@@ -26,6 +26,9 @@ MAX_MESSAGE = 256 * 1024 * 1024
 MAX_DEPTH = 500
 """How deep a message may be nested unless told otherwise, its own braces counted."""
 
+_STACKED = 500
+"""How deep a message may be nested for msgspec to decode it. It calls itself for each level, which takes 50 bytes of
+stack: so many levels fit on the smallest stack of a thread, whatever the interpreter's limit on recursion is."""
 _LARGE = 4096
 """Pieces of this size or more are searched for a possible end of a message before they are scanned."""
 _HUGE = 256 * 1024
@@ -59,9 +62,8 @@ class MessageReader(Generic[M]):
         """`max_message`: the longest message to read, in bytes. `max_depth`: the deepest nesting to read, in levels."""
         self.error: ProtocolError | None = None
         self._max_message = max_message
-        self._max_depth = max_depth
-        self._too_short_to_be_deep = 2 * max_depth
-        self._short = min(2 * max_depth, max_message)
+        self._stacked = min(max_depth, _STACKED)
+        self._short = min(2 * max_depth, max_message, _STACKED)
         decoder = Decoder(self._type)
         self._decode: Callable[[bytes], M] = decoder.decode
         self._decode_many: Callable[[bytes | bytearray], list[M]] = decoder.decode_lines
@@ -181,6 +183,9 @@ class MessageReader(Generic[M]):
         self._truncated = False
         if len(data) > self._max_message:
             return None
+        if not self._is_shallow(data):
+            self._tried += len(data)
+            return None
         try:
             messages = self._decode_many(data)
         except DecodeError as error:
@@ -194,9 +199,11 @@ class MessageReader(Generic[M]):
         for message in messages:
             if not 0 <= message.sequence <= MAX_SEQUENCE:
                 return None
-        if len(data) > self._too_short_to_be_deep and not provably_shallow(data, self._max_depth):
-            return None
         return messages
+
+    def _is_shallow(self, data: bytes | bytearray) -> bool:
+        """Return True when msgspec can decode `data` within the limit on depth and on any stack."""
+        return len(data) <= self._short or provably_shallow(data, self._stacked)
 
     def _keep(self, data: bytes) -> None:
         """Begin the empty buffer with `data`, without white space before it."""
@@ -256,6 +263,8 @@ class MessageReader(Generic[M]):
         self._scanned = position - start
 
     def _message(self, data: bytes) -> M:
+        if not self._is_shallow(data):
+            return type(self)._read(data)  # type: ignore[return-value]
         try:
             message = self._decode(data)
         except (MsgspecError, UnicodeDecodeError, RecursionError):

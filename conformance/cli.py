@@ -18,6 +18,7 @@ import click
 
 from conformance import __version__
 from conformance.case import Case, catalogue, matches
+from conformance.doctor.command import doctor
 from conformance.drive.capabilities import TesteeError
 from conformance.drive.contain import contained
 from conformance.drive.transports import TRANSPORTS
@@ -337,7 +338,7 @@ def _verify_tags(marked: list[Mutant], workers: int | None, timeout: float, seed
     return ExitCode.NONCONFORMING if wrong else ExitCode.CONFORMS
 
 
-for command in (init, report_command, diff, badge, schema, check):
+for command in (doctor, init, report_command, diff, badge, schema, check):
     main.add_command(command)
 
 if __name__ == "__main__":

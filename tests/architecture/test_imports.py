@@ -31,6 +31,7 @@ FIRST_IMPORTS_OF_THE_SUITE: list[set[str]] = [
     {"settings", "results"},
     {"report"},
     {"plan"},
+    {"doctor"},
     {"fork", "temporary_files", "pytest_options", "guard"},
     {"verdict", "sessions"},
     {"judge", "rows", "pytest_process"},

@@ -1,0 +1,1 @@
+"""The command ``plugsvc-conformance doctor``: goes through the testee contract step by step."""

@@ -4,6 +4,7 @@
     plugsvc discover DIRECTORY       list the plugins below a directory
     plugsvc exec PLUGIN [ARG...]     execute a plugin's commands, with the services of a registry or none
     plugsvc record -- PLUGIN [ARG..] run a plugin for its host, and record what the two say to each other
+    plugsvc show RECORDING           list what a recording holds
 
 Exit status: 0 success; 1 a plugin failed, was refused, or none was found; 2 the command line makes no sense;
 130 Ctrl-C. After SIGTERM and SIGHUP the command stops the plugins that it runs, and ends by the same signal.
@@ -202,9 +203,10 @@ def _group() -> click.Group:
                 _exit(f"{plugin} has no such command", FAILED)
             execute(targets, args, bind=binding, stdout=stdout, stderr="inherit", timeout=timeout, context=context)
 
-    from .recorder.command import record_command
+    from .recorder.command import record_command, show_command
 
     plugsvc.add_command(record_command)
+    plugsvc.add_command(show_command)
     return plugsvc
 
 

@@ -203,7 +203,7 @@ def _answered_once(talk: Conversation) -> Iterator[Finding]:
         sequence = message.fields.get("sequence", 0)
         if isinstance(message.value, dict) and type(sequence) is not int:
             yield Finding(message.at, f"expected a sequence, an integer, got {_short(sequence)}", message)
-    if (end := _left(talk)) is not None and REQUESTS not in talk.ended:
+    if (end := _left(talk)) is not None and talk.ended.get(REQUESTS, end) >= end:
         for exchange in _unanswered(talk, end):
             yield Finding(end, "expected a reply before the host ended the connection", exchange.request)
 
@@ -257,6 +257,10 @@ def _error_form(talk: Conversation) -> Iterator[Finding]:
     for message in _written(talk, REPLIES):
         if not isinstance(message.fields.get("error"), str | None):
             yield Finding(message.at, f"expected error, a string, got {_short(message.fields['error'])}", message)
+    for _, reply in _replies(talk, "hasNamespace"):
+        # It never fails, so its reply is a successful one.
+        if isinstance(reply.fields.get("error"), str):
+            yield Finding(reply.at, f"expected no error, got {_short(reply.fields['error'])}", reply)
 
 
 def _has_namespace(talk: Conversation) -> Iterator[Finding]:
@@ -318,9 +322,10 @@ def _ends_after_malformed_request(talk: Conversation) -> Iterator[Finding]:
         return
     if _still_open(talk, REPLIES, bad.at):
         yield Finding(bad.at, f"expected the host to end the connection within {GRACE_SECONDS:g} s of this", bad)
-    behind = {id(each.request) for each in talk.exchanges if each.request.at > bad.at}
-    for exchange in talk.exchanges:
-        if id(exchange.request) in behind and exchange.replies:
+    requests = [exchange.request for exchange in talk.exchanges]
+    behind = next(at for at, request in enumerate(requests) if request is bad) + 1
+    for exchange in talk.exchanges[behind:]:
+        if exchange.replies:
             yield Finding(exchange.replies[0].at, "expected no reply to what came behind a malformed request", bad)
             return
 

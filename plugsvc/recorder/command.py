@@ -8,9 +8,11 @@ from ..errors import PlugsvcError
 from ..host.binds import BINDS
 from ..host.printable import printable
 from .record import CannotStart, record, say
+from .recording import read_recording
+from .show import WIDTH, show_lines
 from .stand_ins import wrap
 
-__all__ = ["record_command"]
+__all__ = ["record_command", "show_command"]
 
 DEFAULT_FILE = "recording.jsonl"
 
@@ -49,3 +51,12 @@ def record_command(
         raise click.exceptions.Exit(error.status)
     except OSError as error:
         raise PlugsvcError(f"cannot connect the plugin: {error.strerror or error}") from error
+
+
+@click.command(name="show")
+@click.argument("recording")
+@click.option("--full", is_flag=True, help="Do not cut long lines.")
+def show_command(recording: str, full: bool) -> None:
+    """List what a recording holds: time, direction, message; of each reply also what it answers, and after how long."""
+    for line in show_lines(read_recording(recording), width=None if full else WIDTH):
+        click.echo(line)

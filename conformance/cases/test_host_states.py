@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,15 @@ UNREAD = 2000
 """Bytes that are sent while the suite does not read: they fit into any connection, whatever the host does meanwhile."""
 
 
+@dataclass
+class Slow:
+    """A slow call: its number, whether it has been sent, and the numbers of what was asked along with it."""
+
+    number: int
+    sent: bool = False
+    beside: list[int] = field(default_factory=list)
+
+
 class HostModel:
     """What a host must do: each request gets one reply, known beforehand; what is slow holds nothing up."""
 
@@ -44,9 +54,7 @@ class HostModel:
         self.answered: list[int] = []
         self.held = False
         self.behind = 0
-        self.slow: int | None = None
-        self.slow_sent = False
-        self.beside: list[int] = []
+        self.slow: Slow | None = None
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -56,8 +64,8 @@ class HostModel:
         self.unsent += strict.dumps({"sequence": number, **keys}) + b"\n"
         self.open[number] = partial(judge, number, *told)
         self.asked += 1
-        if self.slow is not None and not self.slow_sent and keys.get("name") != "sleep":
-            self.beside.append(number)
+        if self.slow is not None and not self.slow.sent and keys.get("name") != "sleep":
+            self.slow.beside.append(number)
         words = [repr(value)[:60] for key, value in keys.items() if key not in ("type", "namespace")]
         self.story.append(f"#{number} {keys['type']} {keys['namespace']} {' '.join(words)}")
         return number
@@ -71,7 +79,8 @@ class HostModel:
         stream, self.unsent = self.unsent, b""
         if not stream:
             return
-        self.slow_sent = self.slow is not None
+        if self.slow is not None:
+            self.slow.sent = True
         self.behind += len(stream)
         if self.behind > UNREAD:
             self.read()
@@ -202,7 +211,7 @@ class HostModel:
     def begin_slow(self, how: int) -> None:
         if self.slow is None and how % 64 == 1:
             self.await_all(how)
-            self.slow = self.call("sleep", SLOW, judge=self.host.results, told=(SLOW,))
+            self.slow = Slow(self.call("sleep", SLOW, judge=self.host.results, told=(SLOW,)))
 
     # --- judging -------------------------------------------------------------------------------
 
@@ -212,21 +221,21 @@ class HostModel:
         self.story.append(f"the reply to #{number} is awaited")
         self.open.pop(number)()
         self.answered.append(number)
-        if number == self.slow:
-            self._overtaken(number)
+        if self.slow is not None and number == self.slow.number:
+            self._overtaken(self.slow)
+            self.slow = None
 
-    def _overtaken(self, slow: int) -> None:
+    def _overtaken(self, slow: Slow) -> None:
         """Everything that was sent in one write with the slow call had its reply before it."""
         order = self.host.order
-        last = len(order) - 1 - order[::-1].index(slow)
-        late = [number for number in self.beside if number not in order[:last]]
+        last = len(order) - 1 - order[::-1].index(slow.number)
+        late = [number for number in slow.beside if number not in order[:last]]
         if late:
             raise Failure(
                 f"a call of {SLOW} ms held up what was asked along with it",
-                expected=f"the reply to #{late[0]} before that to #{slow}",
+                expected=f"the reply to #{late[0]} before that to #{slow.number}",
                 seen=f"the replies in the order {order[-20:]}",
             )
-        self.slow, self.slow_sent, self.beside = None, False, []
 
     def _answered_twice(self, number: int, value: Any) -> None:
         for _ in range(2):

@@ -16,6 +16,7 @@ import struct
 import termios
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 MAGIC = b"plugshm\n"
 DATA = 4096
@@ -180,6 +181,16 @@ class Bridge:
         self.memory.close()
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a ring is: all words of the memory, the indices of its own, where its bytes start, how many there are."""
+
+    words: memoryview[int]
+    index: dict[int, int]
+    start: int
+    capacity: int
+
+
 class _Half:
     """One direction: a thread, a ring, its end of a pipe with the suite, a bell to wait for and a bell to ring."""
 
@@ -192,8 +203,8 @@ class _Half:
         self.most = PIECE
         self._gone = False
         memory = bridge.memory
-        self._words, self._capacity, self._start = memory.words, memory.capacity[ring], memory.start[ring]
-        self._index = {which: memory.word(ring, which) for which in (TAIL, HEAD, PRODUCER_WAITS, CONSUMER_WAITS)}
+        index = {which: memory.word(ring, which) for which in (TAIL, HEAD, PRODUCER_WAITS, CONSUMER_WAITS)}
+        self._place = _Place(memory.words, index, memory.start[ring], memory.capacity[ring])
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
@@ -220,24 +231,24 @@ class _Half:
             self.pipe = -1
 
     def _load(self, which: int) -> int:
-        return self._words[self._index[which]]
+        return self._place.words[self._place.index[which]]
 
     def _store(self, which: int, value: int) -> None:
-        self._words[self._index[which]] = value
+        self._place.words[self._place.index[which]] = value
 
     def _fill(self) -> int:
         fill = (self._load(TAIL) - self._load(HEAD)) % (1 << 64)
-        if fill > self._capacity and not self.trusts:
+        if fill > self._place.capacity and not self.trusts:
             fill = 0  # the suite itself has made it so
-        if fill > self._capacity:
-            raise Corrupt(f"the ring of the {self.ring} says that it holds {fill} bytes of {self._capacity}")
+        if fill > self._place.capacity:
+            raise Corrupt(f"the ring of the {self.ring} says that it holds {fill} bytes of {self._place.capacity}")
         return fill
 
     def _cross(self, fill: int) -> None:
         """Wait, not for long, until the ring holds so many bytes, and a moment more."""
         if self.steps is None:
             return
-        tail, head, words = self._index[TAIL], self._index[HEAD], self._words
+        tail, head, words = self._place.index[TAIL], self._place.index[HEAD], self._place.words
         for _ in range(SPINS):
             if words[tail] - words[head] == fill:
                 break
@@ -297,17 +308,17 @@ class _Taking(_Half):
         self._store(CONSUMER_WAITS, 1)  # so that a producer rings, and is told
 
     def _take(self) -> bytes:
-        self._cross(self._capacity)
+        self._cross(self._place.capacity)
         fill = self._fill()
         head = self._load(HEAD)
-        at = head % self._capacity
-        count = min(fill, self._capacity - at, PIECE)
+        at = head % self._place.capacity
+        count = min(fill, self._place.capacity - at, PIECE)
         if not count:
             return b""
-        data = bytes(self.bridge.memory.bytes[self._start + at : self._start + at + count])
+        data = bytes(self.bridge.memory.bytes[self._place.start + at : self._place.start + at + count])
         self._store(HEAD, head + count)
         fence()
-        if self._load(PRODUCER_WAITS) and fill - count <= self._capacity // 2:
+        if self._load(PRODUCER_WAITS) and fill - count <= self._place.capacity // 2:
             self.ring_bell()
         return data
 
@@ -353,7 +364,7 @@ class _Giving(_Half):
         """Put everything into the ring; False where there is nobody to take it."""
         while data:
             self._cross(0)
-            room = self._capacity - self._fill()
+            room = self._place.capacity - self._fill()
             if room:
                 data = self._put(data, room)
                 if self._gone:
@@ -361,7 +372,7 @@ class _Giving(_Half):
                 continue
             self._store(PRODUCER_WAITS, 1)
             fence()
-            if self._fill() <= self._capacity // 2:
+            if self._fill() <= self._place.capacity // 2:
                 self._store(PRODUCER_WAITS, 0)
                 continue
             more = self._wait(self.bridge.stopped, select.POLLIN)
@@ -372,11 +383,11 @@ class _Giving(_Half):
 
     def _put(self, data: bytes, room: int) -> bytes:
         tail = self._load(TAIL)
-        at = tail % self._capacity
+        at = tail % self._place.capacity
         count = min(room, len(data), self.most)
-        first = min(count, self._capacity - at)
+        first = min(count, self._place.capacity - at)
         self.carrying = len(data)
-        memory, start = self.bridge.memory.bytes, self._start
+        memory, start = self.bridge.memory.bytes, self._place.start
         memory[start + at : start + at + first] = data[:first]
         memory[start : start + count - first] = data[first:count]  # what goes on at the beginning of the ring
         self._store(TAIL, tail + count)

@@ -46,6 +46,30 @@ class Crossing:
         return f"{self.at * 1000:9.1f} ms {self.direction} {shown}{more}"
 
 
+class Log(list[Crossing]):
+    """What crossed a connection, with the time since the connection was made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began = time.monotonic()
+
+    def add(self, direction: str, data: bytes) -> None:
+        """Add an entry."""
+        self.append(Crossing(time.monotonic() - self._began, direction, data[:SHOWN], len(data)))
+
+
+@dataclass
+class _Link:
+    """What the descriptors lead to: see `WireEnd.attach`. `deaf`: reading has been stopped before `begun`."""
+
+    kind: str = ""
+    unread: Callable[[], int | None] | None = None
+    begun: Callable[[], None] | None = None
+    over: Callable[[bool, bool], bool] | None = None
+    kept: bool = False
+    deaf: bool = False
+
+
 class WireEnd:
     """One connection with the testee.
 
@@ -56,21 +80,15 @@ class WireEnd:
     def __init__(self, pump: Pump) -> None:
         self._pump = pump
         self._reader = FrameReader()
-        self._began = time.monotonic()
         self.frames: deque[bytes] = deque()
-        self.log: list[Crossing] = []
+        self.log = Log()
         self.broken: str = ""
         self.received = 0
         self._channel: Channel | None = None
         self._writer: Writer | None = None
-        self._kind = ""
-        self._unread: Callable[[], int | None] | None = None
-        self._begun: Callable[[], None] | None = None
-        self._over: Callable[[bool, bool], bool] | None = None
+        self._link = _Link()
         self._early: list[bytes] = []
         self._held = False
-        self._kept = False
-        self._deaf = False
         self._open = {"reading", "writing"}
 
     def attach(
@@ -90,10 +108,7 @@ class WireEnd:
         the descriptors lead to somebody who passes it on. ``kept`` says that until ``begun`` somebody else keeps both
         directions open: to stop reading before that takes effect only then.
         """
-        self._kept = kept
-        self._begun, self._over = begun, over
-        self._kind = _kind(read_fd)
-        self._unread = unread
+        self._link = _Link(_kind(read_fd), unread, begun, over, kept)
         self._channel = self._pump.read(read_fd, self._came)
         self._writer = self._pump.write(os.dup(read_fd) if write_fd == read_fd else write_fd)
         for data in self._early:
@@ -113,7 +128,7 @@ class WireEnd:
     @property
     def halves(self) -> bool:
         """Whether one direction can be closed and the other one go on; a terminal can only be hung up as a whole."""
-        return self._kind != "terminal"
+        return self._link.kind != "terminal"
 
     @property
     def fileno(self) -> int:
@@ -138,21 +153,18 @@ class WireEnd:
 
     def note(self, text: str) -> None:
         """Put an event into the log."""
-        self.log.append(Crossing(time.monotonic() - self._began, "!", text.encode(), len(text)))
-
-    def _record(self, direction: str, data: bytes) -> None:
-        self.log.append(Crossing(time.monotonic() - self._began, direction, data[:SHOWN], len(data)))
+        self.log.add("!", text.encode())
 
     def _came(self, data: bytes) -> None:
-        begun, self._begun = self._begun, None
+        begun, self._link.begun = self._link.begun, None
         if begun is not None:
             begun()
-        if self._deaf:
+        if self._link.deaf:
             assert self._channel is not None
             self._pump.release(self._channel)
             return
         self.received += len(data)
-        self._record("<", data)
+        self.log.add("<", data)
         if self.broken:
             return
         try:
@@ -163,7 +175,7 @@ class WireEnd:
     def put(self, data: bytes) -> None:
         """Queue bytes to be written."""
         assert "writing" in self._open
-        self._record(">", data)
+        self.log.add(">", data)
         if self._writer is None:
             self._early.append(data)
         else:
@@ -191,13 +203,13 @@ class WireEnd:
         if self._writer is None or self._writer.error:
             return None
         queued = sum(map(len, self._writer.queue))
-        if self._unread is not None:
-            count = self._unread()
+        if self._link.unread is not None:
+            count = self._link.unread()
             return None if count is None else count + queued
-        if self._kind not in _TELL:
+        if self._link.kind not in _TELL:
             return None
         counted = array.array("i", [0])
-        fcntl.ioctl(self._writer.fd, _TELL[self._kind], counted)
+        fcntl.ioctl(self._writer.fd, _TELL[self._link.kind], counted)
         return counted[0] + queued
 
     @property
@@ -228,26 +240,28 @@ class WireEnd:
         A terminal can only be hung up as a whole, and of a socket that only stops reading nobody is told (who waits
         until it can write again is not woken): there, both ends are closed.
         """
-        if (not self.halves and (read or write)) or (self._kind in ("socket", "tcp") and read):
+        if (not self.halves and (read or write)) or (self._link.kind in ("socket", "tcp") and read):
             read = write = True
         ends = (("writing", write, self._writer), ("reading", read, self._channel))
         going = [(name, end) for name, wanted, end in ends if wanted and name in self._open]
         if not self.halves and going:
             self._drain()
-        elif self._kind == "tcp" and len(going) == 2:
+        elif self._link.kind == "tcp" and len(going) == 2:
             self._cross()
         self._open -= {name for name, _ in going}
         for name, end in going:
             self.note(f"the suite closes its {name} end")
-            if name == "reading" and self._kept and self._begun is not None:
-                self._deaf = True
+            if name == "reading" and self._link.kept and self._link.begun is not None:
+                self._link.deaf = True
             elif end is not None:
-                if self._open and self._kind in ("socket", "tcp"):
+                if self._open and self._link.kind in ("socket", "tcp"):
                     # Only where the other end stays: closed as a whole with something unread, a socket is reset.
                     _shut(end.fd)
                 self._pump.release(end)
         deadline = time.monotonic() + 1.0
-        while going and self._over is not None and not self._over(read, write) and time.monotonic() < deadline:
+        while (
+            going and self._link.over is not None and not self._link.over(read, write) and time.monotonic() < deadline
+        ):
             self._pump.until(lambda: False, time.monotonic() + 0.001)
         if self._channel is not None and "reading" not in self._open:
             self._channel.eof = True

@@ -94,10 +94,7 @@ class Namespaces:
 
     def find(self, namespace: str) -> Namespace | None:
         """Return the namespace as plugins see it, or None."""
-        layer: Namespaces | None = self
-        while layer is not None:
-            found = layer._namespaces.get(namespace)
-            if found is not None:
-                return found
-            layer = layer._parent
-        return None
+        found = self._namespaces.get(namespace)
+        if found is None and self._parent is not None:
+            return self._parent.find(namespace)
+        return found

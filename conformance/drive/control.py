@@ -63,6 +63,54 @@ def instruction(fields: dict[str, Any]) -> bytes:
     return line.encode() + b"\n"
 
 
+MIB = 1 << 20
+
+
+def longest_outcome(scale: float) -> int:
+    """How many bytes an outcome may have, by the scale of large cases.
+
+    It may repeat the largest string of a case, 64 MiB times the scale, with six bytes for each character.
+    """
+    return max(128 * MIB, int(512 * MIB * scale))
+
+
+class Lines:
+    """Splits a stream into lines; ``limit`` is how many bytes a line may have, without its line feed."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []  # long lines come in small pieces
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take more of the stream; returns the lines that are complete now.
+
+        Raises:
+            Failure: a line is longer than the limit, whether it is complete or not.
+        """
+        first, *rest = data.split(b"\n")
+        self._add(first)
+        lines = []
+        for following in rest:
+            lines.append(b"".join(self._pieces))
+            self._pieces, self._size = [], 0
+            self._add(following)
+        return lines
+
+    def _add(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._limit:
+            begin = b"".join(self._pieces[:8])[:200] or piece[:200]
+            self._pieces.clear()
+            raise Failure(
+                "the testee printed an outcome line that is too long",
+                expected=f"a line feed within {self._limit} bytes",
+                seen=f"{self._size} bytes without one, which begin with {begin!r}",
+            )
+        if piece:
+            self._pieces.append(piece)
+
+
 def read_outcome(line: bytes, known: Container[int]) -> tuple[int, Result]:
     """The outcome on a line, and the instruction that it belongs to.
 

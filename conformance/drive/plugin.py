@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.drive import endpoints
 from conformance.drive.capabilities import Role, Testee
-from conformance.drive.control import Result, Ticket, instruction, read_outcome
+from conformance.drive.control import Lines, Result, Ticket, instruction, longest_outcome, read_outcome
 from conformance.drive.process import Child
 from conformance.drive.session import Session
 from conformance.oracle import strict
@@ -40,7 +40,7 @@ class PluginSession(Session):
         self.role: Role = role
         self._ids = 0
         self._results: dict[int, Result] = {}
-        self._line: list[bytes] = []
+        self._lines = Lines(longest_outcome(scale))
         self._known: dict[int, Ticket] = {}
         self._stdin: int | None = None
         self.endpoint: endpoints.Endpoint | None = None
@@ -95,11 +95,7 @@ class PluginSession(Session):
     # --- the control channel -------------------------------------------------------------------
 
     def _came(self, data: bytes) -> None:
-        first, *rest = data.split(b"\n")
-        self._line.append(first)  # a list: outcomes of many megabytes come in small pieces
-        for following in rest:
-            line = b"".join(self._line)
-            self._line = [following]
+        for line in self._lines.feed(data):
             if line.strip():
                 self._outcome(line)
 

@@ -15,10 +15,11 @@ import pytest
 from conformance.drive import capabilities
 from conformance.drive.capabilities import load
 from conformance.drive.contain import contained
+from conformance.drive.control import Lines
 from conformance.drive.process import Child, environment
 from conformance.drive.programs import run_program, wrong_first_line
 from conformance.drive.pump import Pump
-from conformance.outcomes import HarnessError
+from conformance.outcomes import Failure, HarnessError
 from tests.conformance import bad_testees
 from tests.conformance.foreign import COMMAND, ONE_CASE, SCRIPT, run
 
@@ -121,6 +122,35 @@ def test_processes_of_the_user_are_spared() -> None:
 def test_info_that_prints_without_end() -> None:
     with pytest.raises(capabilities.TesteeError, match=r"yes: `info` printed more than 1 MiB$"):
         load("yes")
+
+
+ENDLESS = """
+    for line in sys.stdin:
+        order = json.loads(line)
+        while order["op"] == "call":
+            os.write(1, b"x" * 65536)
+        print(json.dumps({"id": order["id"], "unsupported": "?"}), flush=True)
+"""
+
+
+def test_an_outcome_that_has_no_end(tmp_path: Path) -> None:
+    command = bad_testees.write(tmp_path, bad_testees.manifest(), ENDLESS)
+    done = run(tmp_path, *COMMAND, "--testee", command, "--case", "plugin/requests/call", "--scale", "0.001")
+    assert done.status == 1, done.output
+    assert "the testee printed an outcome line that is too long" in done.output
+    assert "expected: a line feed within 134217728 bytes" in done.output
+
+
+def test_lines_of_outcomes_are_bounded() -> None:
+    lines = Lines(4)
+    assert lines.feed(b"1234\n12") == [b"1234"]
+    assert lines.feed(b"34") == []
+    assert lines.feed(b"\n\n1234\n") == [b"1234", b"", b"1234"]
+    assert lines.feed(b"ab") == []
+    with pytest.raises(Failure, match=r"too long") as caught:
+        lines.feed(b"cde")
+    assert caught.value.expected == "a line feed within 4 bytes"
+    assert caught.value.seen == "5 bytes without one, which begin with b'ab'"
 
 
 def test_info_that_does_not_end(tmp_path: Path) -> None:

@@ -14,6 +14,14 @@ MODULE = [sys.executable, "-m", "pytest"]
 COMMAND = [str(Path(sys.executable).with_name("plugsvc-conformance")), "run"]
 CASES = ["--pyargs", "conformance", "--conformance-side", "plugin"]
 ONE_CASE = ["--pyargs", "conformance", "--conformance-case", "plugin/requests/call"]
+OF_THIS_RUN = (
+    "PYTEST_CURRENT_TEST",
+    "PYTEST_VERSION",
+    "PYTEST_XDIST_TESTRUNUID",
+    "PYTEST_XDIST_WORKER",
+    "PYTEST_XDIST_WORKER_COUNT",
+)
+"""Variables of the environment that pytest and pytest-xdist set for the tests that they run."""
 
 
 @dataclass
@@ -38,7 +46,12 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 def run(folder: Path, *words: str, env: dict[str, str] | None = None, timeout: float = 110) -> Done:
-    """Run a program in a folder; standard output and error together."""
+    """Run a program in a folder; standard output and error together.
+
+    What pytest and its plugins tell programs of this run itself, such as ``PYTEST_XDIST_WORKER``, is taken away: a
+    plugin in the other run would believe that it is in a worker.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name not in OF_THIS_RUN}
     done = subprocess.run(
         words,
         cwd=folder,
@@ -47,7 +60,7 @@ def run(folder: Path, *words: str, env: dict[str, str] | None = None, timeout: f
         stderr=subprocess.STDOUT,
         text=True,
         timeout=timeout,
-        env={**os.environ, **(env or {})},
+        env={**inherited, **(env or {})},
         check=False,
     )
     return Done(done.returncode, done.stdout)

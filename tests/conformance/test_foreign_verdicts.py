@@ -10,6 +10,7 @@ import pytest
 from tests.conformance import bad_testees
 from tests.conformance.foreign import ONE_CASE, SCRIPT, Done, run, write
 
+pytestmark = pytest.mark.timeout(300)  # a run with workers is three processes of pytest or more, beside other tests
 PYTEST = [*SCRIPT, "-p", "no:cacheprovider", "-q"]
 GROUP = ["--pyargs", "conformance", "--conformance-case", "plugin/requests/*"]
 
@@ -40,7 +41,9 @@ def with_plugin(folder: Path, name: str, *words: str) -> Done:
     body = f"    if item.name.startswith('test_call['):\n        {PLUGINS[name]}\n"
     write(folder, {"own_plugin.py": f"import os\ndef pytest_runtest_call(item):\n{body}"})
     report = ["--conformance-json", "report.json"]
-    return run(folder, *PYTEST, "-p", "own_plugin", *GROUP, *report, *words, env={"PYTHONPATH": str(folder)})
+    return run(
+        folder, *PYTEST, "-p", "own_plugin", *GROUP, *report, *words, env={"PYTHONPATH": str(folder)}, timeout=280
+    )
 
 
 def outcomes(folder: Path) -> dict[str, str]:
@@ -81,6 +84,16 @@ def test_no_worker_is_left(tmp_path: Path) -> None:
     assert done.status == 3, done.output
     assert found["plugin/requests/call"] == "crashed"
     assert len(found) > 10
+
+
+def test_a_mode_of_workers_that_repeats_what_a_worker_died_in(tmp_path: Path) -> None:
+    """pytest-xdist gives the case to the next worker too; without a limit it is four workers for each of ``-n``."""
+    done = with_plugin(tmp_path, "dies", "-n", "2", "--dist", "loadscope", "--max-worker-restart", "1")
+    found = outcomes(tmp_path)
+    assert done.status == 3, done.output
+    assert found["plugin/requests/call"] == "crashed"
+    assert len(found) > 10
+    assert {"passed", "crashed", "not-run"} >= set(found.values())
 
 
 def test_a_time_limit_that_ends_the_worker(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ class Ratio:
     """The figure `over` divided by `under`, which must not be more than `most`.
 
     `factor` multiplies it first, for figures of different sizes. `lenient`: the best round counts, or the
-    best that was seen of both, instead of the median of all: a loaded machine spoils rounds, and makes none better.
+    best that was seen of both, instead of the median of all: a loaded machine makes rounds slower, never faster.
     """
 
     title: str

@@ -132,7 +132,7 @@ def _selection(command: F) -> F:
 @click.option("-n", "workers", default="", metavar="N|auto", help="Processes (default: one a core for long runs).")
 @click.option("--json", "json_file", metavar="F", help="Write the JSON report.")
 @click.option("--junit", "junit_file", metavar="F", help="Write a JUnit report.")
-@click.option("--timeout", type=click.FloatRange(0.1), default=10.0, metavar="S", help="Patience of each wait (10 s).")
+@click.option("--timeout", type=click.FloatRange(0.1), default=10.0, metavar="S", help="Timeout of each wait (10 s).")
 @click.option("--scale", type=click.FloatRange(0.001, 100), default=1.0, metavar="X", help="Sizes of large cases (1).")
 @click.option("--strict", is_flag=True, help="A failed SHOULD fails the run as well.")
 def run(testees: tuple[str, ...], workers: str, json_file: str | None, junit_file: str | None, **chosen: Any) -> None:

@@ -18,24 +18,24 @@ struct ring {
     word *tail, *producer_waiting, *head, *consumer_waiting;
     unsigned char *data;
     uint64_t capacity;
-    int filled, drained; /* bells: the consumer reads the first and writes the second, the producer the other way */
+    int filled, drained; /* doorbells: the consumer reads the first and writes the second, the producer the other way */
     int gone;            /* the other side has closed its ends */
 };
 
 static void fail(const char *what) { perror(what); exit(1); }
 
-static void ring_bell(int bell, int *gone) {
-    while (write(bell, "", 1) < 0 && errno != EAGAIN)
+static void ring_doorbell(int doorbell, int *gone) {
+    while (write(doorbell, "", 1) < 0 && errno != EAGAIN)
         if (errno == EPIPE) { *gone = 1; return; }
-        else if (errno != EINTR) fail("bell");
+        else if (errno != EINTR) fail("doorbell");
 }
 
-static void listen_to(int bell, int *gone) { /* sleep, then quieten the bell */
-    struct pollfd p = {bell, POLLIN, 0};
+static void listen_to(int doorbell, int *gone) { /* sleep, then quieten the doorbell */
+    struct pollfd p = {doorbell, POLLIN, 0};
     char heard[4096];
     while (poll(&p, 1, -1) < 0)
         if (errno != EINTR) fail("poll");
-    ssize_t n = read(bell, heard, sizeof heard);
+    ssize_t n = read(doorbell, heard, sizeof heard);
     if (n == 0 && p.revents & POLLHUP) *gone = 1;
 }
 
@@ -57,7 +57,7 @@ static ssize_t ring_write(struct ring *r, const void *from, size_t size) {
     memcpy(r->data, (const char *)from + first, size - first);
     atomic_store_explicit(r->tail, tail + size, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(r->consumer_waiting, memory_order_relaxed)) ring_bell(r->filled, &r->gone);
+    if (atomic_load_explicit(r->consumer_waiting, memory_order_relaxed)) ring_doorbell(r->filled, &r->gone);
     return r->gone ? -1 : (ssize_t)size;
 }
 
@@ -84,7 +84,7 @@ static size_t ring_read(struct ring *r, void *to, size_t size) {
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(r->producer_waiting, memory_order_relaxed) && there - size <= r->capacity / 2) {
         int ignored = 0;
-        ring_bell(r->drained, &ignored);
+        ring_doorbell(r->drained, &ignored);
     }
     return size;
 }
@@ -97,13 +97,13 @@ static void wait_for_bytes(struct ring *r) {
     atomic_store_explicit(r->consumer_waiting, 0, memory_order_relaxed);
 }
 
-static int open_bell(const char *path, const char *name, int flags) {
+static int open_doorbell(const char *path, const char *name, int flags) {
     char full[4096];
     struct stat s;
     snprintf(full, sizeof full, "%s.%s", path, name);
     int fd = open(full, flags | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 || fstat(fd, &s) < 0) fail(full);
-    if (!S_ISFIFO(s.st_mode) || s.st_uid != geteuid()) { fprintf(stderr, "%s is no bell of ours\n", full); exit(1); }
+    if (!S_ISFIFO(s.st_mode) || s.st_uid != geteuid()) { fprintf(stderr, "%s is no doorbell of ours\n", full); exit(1); }
     return fd;
 }
 
@@ -132,10 +132,10 @@ static void open_connection(const char *path, struct ring *requests, struct ring
     *replies = make_ring(memory, 0x280, 4096 + h.requests, h.replies);
     in_ring(requests, *requests->tail, *requests->head);
     in_ring(replies, *replies->tail, *replies->head);
-    replies->filled = open_bell(path, "replies.filled", O_RDONLY);
-    requests->drained = open_bell(path, "requests.drained", O_RDONLY);
-    requests->filled = open_bell(path, "requests.filled", O_WRONLY);
-    replies->drained = open_bell(path, "replies.drained", O_WRONLY);
+    replies->filled = open_doorbell(path, "replies.filled", O_RDONLY);
+    requests->drained = open_doorbell(path, "requests.drained", O_RDONLY);
+    requests->filled = open_doorbell(path, "requests.filled", O_WRONLY);
+    replies->drained = open_doorbell(path, "replies.drained", O_WRONLY);
     if (unlink(path) < 0) fail(path); /* ENOENT: another process was quicker */
     static const char *names[] = {"requests.filled", "requests.drained", "replies.filled", "replies.drained"};
     for (int i = 0; i < 4; i++) {

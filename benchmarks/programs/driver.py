@@ -24,7 +24,7 @@ __all__ = ["Calls", "point", "serve", "until_it_works", "wait_for"]
 BATCH_SECONDS = 0.004
 """About how long calls are timed together: long enough that the clock costs nothing."""
 
-PATIENCE = 20
+TIMEOUT = 20
 """Seconds in which the other side of a peer has to be there."""
 
 
@@ -63,16 +63,16 @@ def point(number: int) -> dict[str, Any]:
 
 def wait_for(condition: Callable[[], bool]) -> None:
     """Wait until that is so. Raises `TimeoutError`."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"the other side was not there within {PATIENCE} s")
+            raise TimeoutError(f"the other side was not there within {TIMEOUT} s")
         time.sleep(0.01)
 
 
 def until_it_works(make: Callable[[], Any]) -> Any:
     """Return what `make` returns as soon as it raises no `OSError`, nor what a library makes of one."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while True:
         try:
             return make()

@@ -83,7 +83,7 @@ def test_crossed_on_its_way_to_sleep(host: HostSession, each: tuple[int]) -> Non
 
 @case("OPN-24", on=SHM)
 def test_sleeps(host: HostSession) -> None:
-    """A host that waits for a request says so in the memory: it looks no more, and waits for its bell."""
+    """A host that waits for a request says so in the memory: it looks no more, and waits for its doorbell."""
     host.assert_alive()
     memory = host.bridge.memory
     waits = memory.word("requests", CONSUMER_WAITS)

@@ -19,7 +19,7 @@ PENDING = 4 * BYTE
 """Pending calls: none for a counter of one byte, and more than a hundred, or a thousand."""
 FEW_THREADS = 64
 """An implementation that has no more threads with so many calls pending can as well have many more."""
-PATIENCE = 2.0
+TIMEOUT = 2.0
 """Seconds for it to have them."""
 
 
@@ -46,7 +46,7 @@ def test_pending_at_the_end(start_plugin: Start) -> None:
     plugin = start_plugin()
     plugin.timeout *= 3
     tickets = _pend(plugin, TWO_BYTES)
-    if not plugin.look_for(lambda: len(plugin.wire.frames) >= TWO_BYTES, PATIENCE):
+    if not plugin.look_for(lambda: len(plugin.wire.frames) >= TWO_BYTES, TIMEOUT):
         return  # nothing says how many calls a plugin must be able to have at once
     plugin.wire.close(read=False)
     for ticket in tickets:

@@ -10,7 +10,7 @@ from pathlib import Path
 from conformance.case import case
 from conformance.drive import endpoints
 from conformance.drive.plugin import PluginSession
-from conformance.drive.rings import BELLS, CONSUMER_WAITS, DATA, HEAD, PRODUCER_WAITS, TAIL
+from conformance.drive.rings import CONSUMER_WAITS, DATA, DOORBELLS, HEAD, PRODUCER_WAITS, TAIL
 from conformance.outcomes import Failure, NotRun
 
 Start = Callable[..., PluginSession]
@@ -53,11 +53,11 @@ def _folder(path: Path) -> None:
     path.mkdir()
 
 
-def _no_bell(path: Path) -> None:
+def _no_doorbell(path: Path) -> None:
     Path(f"{path}.replies.filled").unlink()
 
 
-def _plain_bell(path: Path) -> None:
+def _plain_doorbell(path: Path) -> None:
     Path(f"{path}.replies.filled").unlink()
     Path(f"{path}.replies.filled").touch(0o600)
 
@@ -68,7 +68,7 @@ def _foreign(path: Path) -> None:
     os.chown(path, endpoints.NOBODY, -1)
 
 
-SPOILED: dict[str, Callable[[Path], None]] = {
+CORRUPTED: dict[str, Callable[[Path], None]] = {
     "magic": put(0, "<B", 0x50),
     "end of the magic": put(7, "<B", 0x20),
     "version": put(0x008, "<I", 77),
@@ -85,13 +85,13 @@ SPOILED: dict[str, Callable[[Path], None]] = {
     "file empty": _empty,
     "symbolic link": _link,
     "directory": _folder,
-    "bell missing": _no_bell,
-    "bell that is no pipe": _plain_bell,
+    "bell missing": _no_doorbell,
+    "bell that is no pipe": _plain_doorbell,
     "file of another user": _foreign,
 }
 
 
-@case("OPN-26", on=SHM, each=SPOILED)
+@case("OPN-26", on=SHM, each=CORRUPTED)
 def test_spoiled(start_plugin: Start, each: Callable[[Path], None]) -> None:
     """One thing is wrong with the memory file or its names: the call fails, and the name is still there."""
     endpoint = endpoints.shm(CAPACITY, CAPACITY)
@@ -110,17 +110,17 @@ def test_spoiled(start_plugin: Start, each: Callable[[Path], None]) -> None:
             seen="the removal of its name",
         )
     text = plugin.failed(ticket, why="the memory is not right")
-    if each is SPOILED["version"] and "77" not in text:
+    if each is CORRUPTED["version"] and "77" not in text:
         raise Failure("the error does not name the version", expected="a text with 77", seen=text)
     plugin.finish()
 
 
 @case("OPN-28", on=SHM)
 def test_names_are_removed(plugin: PluginSession) -> None:
-    """When the plugin has made its first call, neither the memory file nor a bell has a name any more."""
+    """When the plugin has made its first call, neither the memory file nor a doorbell has a name any more."""
     plugin.assert_alive()
     path = plugin.shared.path
-    left = [name for name in (str(path), *(f"{path}.{bell}" for bell in BELLS)) if os.path.lexists(name)]
+    left = [name for name in (str(path), *(f"{path}.{doorbell}" for doorbell in DOORBELLS)) if os.path.lexists(name)]
     if left:
         raise Failure("the plugin has not taken the connection", expected="no names", seen=", ".join(left))
 
@@ -214,7 +214,7 @@ def test_crossed_on_its_way_to_sleep(start_plugin: Start, each: tuple[int]) -> N
 
 @case("OPN-24", on=SHM)
 def test_sleeps(plugin: PluginSession) -> None:
-    """A plugin that waits for a reply says so in the memory: it looks no more, and waits for its bell."""
+    """A plugin that waits for a reply says so in the memory: it looks no more, and waits for its doorbell."""
     plugin.assert_alive()
     plugin.request(plugin.call())
     memory = plugin.shared.bridge.memory

@@ -110,17 +110,17 @@ class HostSession(Session):
 
     def _cross(self, fds: list[int]) -> None:
         """Shared memory: the suite is the plugin's half of it."""
-        memory_fd, *bells = fds
+        memory_fd, *doorbells = fds
         try:
             memory = Memory(memory_fd)
         except Corrupt as problem:
-            for fd in bells:
+            for fd in doorbells:
                 os.close(fd)
             raise Failure("the host offers memory that is no connection", seen=str(problem)) from None
         finally:
             os.close(memory_fd)
         names = ("replies.filled", "requests.drained", "requests.filled", "replies.drained")
-        self._bridge = Bridge(memory, dict(zip(names, bells, strict=True)), takes="replies", gives="requests")
+        self._bridge = Bridge(memory, dict(zip(names, doorbells, strict=True)), takes="replies", gives="requests")
         cross(self._bridge, self.wire)
 
     @property

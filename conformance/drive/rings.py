@@ -22,7 +22,7 @@ MAGIC = b"plugshm\n"
 DATA = 4096
 HEADER = struct.Struct("<8sIIIIQ")
 RINGS = ("requests", "replies")
-BELLS = tuple(f"{ring}.{bell}" for ring in RINGS for bell in ("filled", "drained"))
+DOORBELLS = tuple(f"{ring}.{doorbell}" for ring in RINGS for doorbell in ("filled", "drained"))
 FIRST_WORD = {"requests": 0x080, "replies": 0x280}
 TAIL, PRODUCER_WAITS, HEAD, CONSUMER_WAITS = (offset // 8 for offset in (0, 0x80, 0x100, 0x180))
 PIECE = 1 << 16
@@ -96,7 +96,7 @@ class Memory:
 
 
 def make(path: str, requests: int, replies: int) -> tuple[Memory, dict[str, int]]:
-    """As the host: make the memory file and the bells beside it, and return the host's ends of these by name."""
+    """As the host: make the memory file and the doorbells beside it, and return the host's ends of these by name."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.posix_fallocate(fd, 0, DATA + requests + replies)
@@ -104,36 +104,36 @@ def make(path: str, requests: int, replies: int) -> tuple[Memory, dict[str, int]
         memory = Memory(fd)
     finally:
         os.close(fd)
-    bells = {}
-    for bell in BELLS:
-        os.mkfifo(f"{path}.{bell}", 0o600)
-    for bell in BELLS:
-        reading = os.open(f"{path}.{bell}", os.O_RDONLY | os.O_NONBLOCK)
-        if bell in ("requests.filled", "replies.drained"):
-            bells[bell] = reading
+    doorbells = {}
+    for doorbell in DOORBELLS:
+        os.mkfifo(f"{path}.{doorbell}", 0o600)
+    for doorbell in DOORBELLS:
+        reading = os.open(f"{path}.{doorbell}", os.O_RDONLY | os.O_NONBLOCK)
+        if doorbell in ("requests.filled", "replies.drained"):
+            doorbells[doorbell] = reading
         else:
-            bells[bell] = os.open(f"{path}.{bell}", os.O_WRONLY | os.O_NONBLOCK)
+            doorbells[doorbell] = os.open(f"{path}.{doorbell}", os.O_WRONLY | os.O_NONBLOCK)
             os.close(reading)
-    return memory, bells
+    return memory, doorbells
 
 
 class Bridge:
     """Carries bytes between the rings and two pipes: the suite reads ``read_fd`` and writes ``write_fd``.
 
-    ``takes`` and ``gives`` are the rings that the suite reads and writes. The bells belong to the bridge. ``report`` is
-    told what is wrong with the memory, should that be found out.
+    ``takes`` and ``gives`` are the rings that the suite reads and writes. The bridge owns the doorbells. ``report`` is
+    called with what is wrong with the memory.
     """
 
-    def __init__(self, memory: Memory, bells: dict[str, int], *, takes: str, gives: str) -> None:
+    def __init__(self, memory: Memory, doorbells: dict[str, int], *, takes: str, gives: str) -> None:
         self.memory = memory
         self.report: Callable[[str], None] = lambda problem: None
         self.read_fd, to_suite = os.pipe()
         from_suite, self.write_fd = os.pipe()
         self.stopped, self._stop = os.pipe()
-        for fd in (to_suite, from_suite, *bells.values()):
+        for fd in (to_suite, from_suite, *doorbells.values()):
             os.set_blocking(fd, False)
-        self.taking = _Taking(self, takes, to_suite, bells[f"{takes}.filled"], bells[f"{takes}.drained"])
-        self.giving = _Giving(self, gives, from_suite, bells[f"{gives}.drained"], bells[f"{gives}.filled"])
+        self.taking = _Taking(self, takes, to_suite, doorbells[f"{takes}.filled"], doorbells[f"{takes}.drained"])
+        self.giving = _Giving(self, gives, from_suite, doorbells[f"{gives}.drained"], doorbells[f"{gives}.filled"])
         for half in (self.taking, self.giving):
             half.thread.start()
 
@@ -146,13 +146,13 @@ class Bridge:
         return count[0] + self.giving.carrying + self.memory.fill(self.giving.ring)
 
     def corrupt(self, ring: str, which: int, beside: int, by: int) -> None:
-        """Make a counter of a ring what it cannot be, the value of ``beside`` and ``by`` more, and ring its bells."""
+        """Set a counter of a ring to the impossible value ``beside`` + ``by``, and ring its doorbells."""
         memory = self.memory
         for half in (self.taking, self.giving):
             half.trusts = False
         memory.words[memory.word(ring, which)] = (memory.words[memory.word(ring, beside)] + by) % (1 << 64)
         half = self.taking if self.taking.ring == ring else self.giving
-        half.ring_bell()
+        half.ring_doorbell()
 
     def cross(self, most: int = PIECE) -> None:
         """From now on take bytes, and give them, just when the other side finds that it has to sleep.
@@ -192,7 +192,7 @@ class _Place:
 
 
 class _Half:
-    """One direction: a thread, a ring, its end of a pipe with the suite, a bell to wait for and a bell to ring."""
+    """One direction: a thread, a ring, its end of a pipe with the suite, doorbells to wait for and to ring."""
 
     def __init__(self, bridge: Bridge, ring: str, pipe: int, waits: int, rings: int) -> None:
         self.bridge, self.ring, self.pipe = bridge, ring, pipe
@@ -218,7 +218,7 @@ class _Half:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Close the two bells."""
+        """Close the two doorbells."""
         if not self.over:
             os.close(self._waits)
             os.close(self._rings)
@@ -255,7 +255,7 @@ class _Half:
         for _ in range(next(self.steps)):
             pass
 
-    def ring_bell(self) -> bool:
+    def ring_doorbell(self) -> bool:
         """Wake the other side; False where nobody hears it any more."""
         try:
             os.write(self._rings, b"!")
@@ -266,7 +266,7 @@ class _Half:
         return True
 
     def _wait(self, fd: int, events: int) -> bool:
-        """Sleep until the bell rings, or something happens at a pipe; False when it is time to stop."""
+        """Sleep until the doorbell rings, or something happens at a pipe; False when it is time to stop."""
         poll = select.poll()
         poll.register(self.bridge.stopped, select.POLLIN)
         poll.register(fd, events)
@@ -319,7 +319,7 @@ class _Taking(_Half):
         self._store(HEAD, head + count)
         fence()
         if self._load(PRODUCER_WAITS) and fill - count <= self._place.capacity // 2:
-            self.ring_bell()
+            self.ring_doorbell()
         return data
 
     def _hand_over(self, data: bytes) -> bool:
@@ -392,7 +392,7 @@ class _Giving(_Half):
         memory[start : start + count - first] = data[first:count]  # what goes on at the beginning of the ring
         self._store(TAIL, tail + count)
         fence()
-        if self._load(CONSUMER_WAITS) and not self.ring_bell():
+        if self._load(CONSUMER_WAITS) and not self.ring_doorbell():
             self._gone = True
         return data[count:]
 

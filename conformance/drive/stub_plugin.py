@@ -176,13 +176,13 @@ def open_tcp(rest: str, flags: int) -> list[int]:
 
 
 def open_shm(rest: str, flags: int) -> list[int]:
-    """Shared memory: the memory file, the bells to wait for and the bells to ring; their names are removed."""
+    """Shared memory: the memory file, the doorbells to wait for and the doorbells to ring; their names are removed."""
     path = path_of(rest)
     fds = [os.open(path, os.O_RDWR | os.O_NOFOLLOW)]
-    bells = [(b".replies.filled", os.O_RDONLY), (b".requests.drained", os.O_RDONLY)]
-    bells += [(b".requests.filled", os.O_WRONLY), (b".replies.drained", os.O_WRONLY)]
-    fds += [os.open(path + bell, how | os.O_NONBLOCK) for bell, how in bells]
-    for name in (path, *(path + bell for bell, _ in bells)):
+    doorbells = [(b".replies.filled", os.O_RDONLY), (b".requests.drained", os.O_RDONLY)]
+    doorbells += [(b".requests.filled", os.O_WRONLY), (b".replies.drained", os.O_WRONLY)]
+    fds += [os.open(path + doorbell, how | os.O_NONBLOCK) for doorbell, how in doorbells]
+    for name in (path, *(path + doorbell for doorbell, _ in doorbells)):
         os.unlink(name)
     return fds
 

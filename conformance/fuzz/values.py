@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from conformance.oracle.values import FLOATS, INTEGER_RANGES, Type, to_float32
 
 T = TypeVar("T")
-CORNERS = 10
-"""Corner values that come together."""
+EDGE_CASES_AT_ONCE = 10
+"""How many edge cases are drawn together."""
 
 
 def edge_cases(known: Sequence[T]) -> st.SearchStrategy[list[T]]:
@@ -23,7 +23,9 @@ def edge_cases(known: Sequence[T]) -> st.SearchStrategy[list[T]]:
 
     What is drawn one by one misses one of a hundred edge_cases in many a run; what is drawn by the handful does not.
     """
-    return st.sampled_from([[], *(list(known[at : at + CORNERS]) for at in range(0, len(known), CORNERS))])
+    return st.sampled_from(
+        [[], *(list(known[at : at + EDGE_CASES_AT_ONCE]) for at in range(0, len(known), EDGE_CASES_AT_ONCE))]
+    )
 
 
 NASTY_TEXT = [

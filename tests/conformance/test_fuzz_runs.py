@@ -23,13 +23,13 @@ from conformance.outcomes import Failure
 
 from .test_cli import cli
 
-BANK = Path(__file__).parents[2] / "fixtures" / "mutants"
+MUTANTS = Path(__file__).parents[2] / "fixtures" / "mutants"
 
 
 @pytest.fixture(scope="module")
 def faulty() -> Iterator[str]:
     """The command of a testee that changes a noncharacter in the text of an error."""
-    (mutant,) = (each for each in load_mutants(BANK) if each.id == "scratch-plugin-noncharacters-in-errors")
+    (mutant,) = (each for each in load_mutants(MUTANTS) if each.id == "scratch-plugin-noncharacters-in-errors")
     with mutated(mutant) as (command, _):
         yield command
 
@@ -70,7 +70,7 @@ def test_a_failure_is_replayed_elsewhere_and_saved(faulty: str, tmp_path: Path) 
     assert [file.name for file in folder.iterdir()] == ["0001.json"]
 
     # The fixed testee: the saved example passes, and new ones follow.
-    honest = shlex.join([sys.executable, str(BANK.parent / "testees" / "scratch_python" / "testee.py")])
+    honest = shlex.join([sys.executable, str(MUTANTS.parent / "testees" / "scratch_python" / "testee.py")])
     fixed = ("--testee", honest, "--case", "plugin/fuzz/errors", "--examples", "5", "--regressions", str(folder))
     status, (passed,), _ = report(tmp_path, *fixed)
     assert status == 0
@@ -90,7 +90,7 @@ def test_a_correct_testee_passes_where_the_stream_ends_beside_the_end_of_a_messa
 
 
 def test_a_sequence_that_damage_gives_to_another_call_has_two_replies_in_any_order(tmp_path: Path) -> None:
-    (mutant,) = (each for each in load_mutants(BANK) if each.id == "scratch-host-malformed-string-aborts")
+    (mutant,) = (each for each in load_mutants(MUTANTS) if each.id == "scratch-host-malformed-string-aborts")
     find = "            self._write(answer(request, service))\n"
     slow = "            if request.sequence == 2 and not hasattr(self, 'late'):\n                self.late = True\n"
     slow += "                threading.Event().wait(0.3)\n"

@@ -54,16 +54,16 @@ for line in sys.stdin:
 """
 
 
-def bank(tmp_path: Path, text: str) -> Path:
-    """A bank with the honest base and this text."""
+def mutant_set(tmp_path: Path, text: str) -> Path:
+    """A mutant set with the honest base and this text."""
     (tmp_path / "honest").mkdir()
     (tmp_path / "honest" / "testee.py").write_text(TESTEE)
-    (tmp_path / "bank.toml").write_text(BASE + text)
+    (tmp_path / "mutants.toml").write_text(BASE + text)
     return tmp_path
 
 
 def test_a_defect_is_caught_by_the_requirement_that_it_breaks(tmp_path: Path) -> None:
-    (mutant,) = load_mutants(bank(tmp_path, MUTANT + 'cases = ["plugin/requests/call"]\n'))
+    (mutant,) = load_mutants(mutant_set(tmp_path, MUTANT + 'cases = ["plugin/requests/call"]\n'))
     verdict = try_mutant(mutant, timeout=20)
     assert verdict.problem == ""
     assert verdict.killed
@@ -73,7 +73,7 @@ def test_a_defect_is_caught_by_the_requirement_that_it_breaks(tmp_path: Path) ->
 
 def test_a_defect_that_changes_nothing_survives(tmp_path: Path) -> None:
     text = MUTANT.replace('order["args"][:1]', 'list(order["args"])') + 'cases = ["plugin/requests/call"]\n'
-    (mutant,) = load_mutants(bank(tmp_path, text))
+    (mutant,) = load_mutants(mutant_set(tmp_path, text))
     verdict = try_mutant(mutant, timeout=20)
     assert not verdict.killed
     assert verdict.caught == {}
@@ -81,7 +81,7 @@ def test_a_defect_that_changes_nothing_survives(tmp_path: Path) -> None:
 
 
 def test_the_copy_is_mutated_and_the_base_is_not(tmp_path: Path) -> None:
-    (mutant,) = load_mutants(bank(tmp_path, MUTANT))
+    (mutant,) = load_mutants(mutant_set(tmp_path, MUTANT))
     with mutated(mutant) as (command, env):
         copy = Path(command.split()[-1])
         assert command.split()[0] == sys.executable
@@ -103,25 +103,25 @@ def test_the_copy_is_mutated_and_the_base_is_not(tmp_path: Path) -> None:
 )
 def test_a_bank_that_is_wrong_is_named(tmp_path: Path, change: tuple[str, str], says: str) -> None:
     with pytest.raises(MutantSetError, match=says):
-        load_mutants(bank(tmp_path, MUTANT.replace(*change)))
+        load_mutants(mutant_set(tmp_path, MUTANT.replace(*change)))
 
 
 def test_an_id_is_used_once(tmp_path: Path) -> None:
     with pytest.raises(MutantSetError, match="two mutants are called args-dropped"):
-        load_mutants(bank(tmp_path, MUTANT + MUTANT))
+        load_mutants(mutant_set(tmp_path, MUTANT + MUTANT))
 
 
 @pytest.mark.parametrize(("find", "count"), [("no such text", 0), ("json", 6)])
 def test_the_text_to_replace_stands_exactly_once(tmp_path: Path, find: str, count: int) -> None:
     text = MUTANT.replace("'ARGS = order[\"args\"]'", f'"{find}"')
-    (mutant,) = load_mutants(bank(tmp_path, text))
+    (mutant,) = load_mutants(mutant_set(tmp_path, text))
     assert TESTEE.count(find) == count
     with pytest.raises(MutantSetError, match=f"stands {count} times in testee.py, expected once"), mutated(mutant):
         pass
 
 
 def test_what_no_mutant_guards_is_named(tmp_path: Path) -> None:
-    found = unguarded(load_mutants(bank(tmp_path, MUTANT)))
+    found = unguarded(load_mutants(mutant_set(tmp_path, MUTANT)))
     assert ("REQ-01", Side.PLUGIN) not in found
     assert ("FRM-01", Side.HOST) in found
 
@@ -131,6 +131,6 @@ def test_the_seed_is_that_of_the_generated_cases(tmp_path: Path, monkeypatch: py
         raise PytestProcessError(f"seed {plan.settings.seed}")
 
     monkeypatch.setattr("conformance.mutants.start_pytest", start_pytest)
-    (mutant,) = load_mutants(bank(tmp_path, MUTANT))
+    (mutant,) = load_mutants(mutant_set(tmp_path, MUTANT))
     assert try_mutant(mutant, timeout=10).problem == f"seed {SEED}"
     assert try_mutant(mutant, timeout=10, seed=77).problem == "seed 77"

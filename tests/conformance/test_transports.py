@@ -73,7 +73,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
         yield made
 
 
-# Whoever finds shared memory without its host does not get as far as to a first byte: the bells are gone.
+# Whoever finds shared memory without its host does not get as far as to a first byte: the doorbells are gone.
 @pytest.mark.parametrize("name", [name for name in MAKERS if has(name, HALVES) and name != "shm"])
 def test_an_end_before_the_first_bytes_reaches_the_plugin(name: str) -> None:
     with connected(name, lambda host: host.close()) as pair:

@@ -26,7 +26,7 @@ from plugsvc.host.server import Server
 from plugsvc.host.tasks import own_loop
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20.0
+TIMEOUT = 20.0
 """Seconds after which something that has to happen counts as never happening."""
 
 
@@ -67,10 +67,10 @@ class Peer:
 
     def line(self) -> bytes:
         """Return the next line, `b""` at the end."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while b"\n" not in self._buffer:
             ready, _, _ = select.select([self.reader], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, f"nothing came for {PATIENCE} s, after {self._buffer!r}"
+            assert ready, f"nothing came for {TIMEOUT} s, after {self._buffer!r}"
             data = os.read(self.reader, 1 << 20)
             if not data:
                 assert not self._buffer, f"the stream ends in the middle of {self._buffer!r}"
@@ -95,7 +95,7 @@ class Peer:
 
     def end(self) -> BaseException | None:
         """Wait for the end of the connection and return the server's error."""
-        assert self.server.wait(PATIENCE), "the server goes on"
+        assert self.server.wait(TIMEOUT), "the server goes on"
         return self.server.error
 
 
@@ -111,7 +111,7 @@ def connect() -> Iterator[Callable[..., Peer]]:
     yield make
     for peer in peers:
         peer.server.close()
-        assert peer.server.wait(PATIENCE)
+        assert peer.server.wait(TIMEOUT)
         peer.close()
 
 
@@ -203,7 +203,7 @@ def plugin(script: Callable[..., str]) -> Callable[..., str]:
 
 def join_all_but(threads: set[threading.Thread]) -> None:
     """Wait until only these threads are left, whatever others start in the meantime."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while others := set(threading.enumerate()) - threads:
         for thread in others:
             # One that is just being started is listed already, and cannot be joined yet. Whoever starts it is
@@ -223,10 +223,10 @@ def nothing_left_behind() -> Iterator[None]:
     threads = set(threading.enumerate())
     yield
     join_all_but(threads)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while others := set(os.listdir("/proc/self/fd")) - fds:
         # The loop may be about to close some: the last reply of a connection may be its own.
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(PATIENCE)
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(TIMEOUT)
         assert time.monotonic() < deadline, f"left behind: {others}"
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

@@ -21,7 +21,7 @@ from plugsvc.host import (
     iterate_all,
 )
 
-from .conftest import PATIENCE
+from .conftest import TIMEOUT
 
 Write = Callable[..., str]
 
@@ -60,7 +60,7 @@ async def all_gone(pids: list[int]) -> None:
 
 def limited(coroutine: object) -> object:
     async def main() -> object:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             return await coroutine  # type: ignore[misc]
 
     return asyncio.run(main())
@@ -127,7 +127,7 @@ def test_cancelling_kills_the_whole_group(plugin: Write, tmp_path: Path) -> None
         running = await pids(tmp_path)
         task.cancel()
         await asyncio.sleep(0)
-        task.cancel()  # impatience does not help
+        task.cancel()  # cancelling again changes nothing
         with pytest.raises(asyncio.CancelledError):
             await task
         await all_gone(running)

@@ -17,7 +17,7 @@ import pytest
 
 from plugsvc.host.binds.directory import PREFIX, PrivateDirectory, sweep
 
-from .conftest import PATIENCE, ROOT
+from .conftest import ROOT, TIMEOUT
 
 
 def abandoned(place: Path, name: str = "abandoned", *entries: str) -> Path:
@@ -122,10 +122,10 @@ def test_many_hosts_at_once_lose_nothing(tmp_path: Path) -> None:
     for thread in sweepers + makers:
         thread.start()
     for thread in makers:
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
     over.set()
     for thread in sweepers:
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
     assert lost == []
     assert os.listdir(tmp_path) == []
 

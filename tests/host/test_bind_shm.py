@@ -22,7 +22,7 @@ from plugsvc.host import Registry, execute
 from plugsvc.host.binds import bind_of, shm
 from plugsvc.host.binds.shm import ShmBind
 
-from .conftest import PATIENCE, ROOT, one, run
+from .conftest import ROOT, TIMEOUT, one, run
 
 Write = Callable[..., str]
 
@@ -40,7 +40,7 @@ def sleep(end):
     if end.arm():
         poll = select.poll()
         poll.register(end.fileno(), select.POLLIN)
-        assert poll.poll({PATIENCE * 1000})
+        assert poll.poll({TIMEOUT * 1000})
 
 def read(reader):
     while (data := reader.read(1 << 20)) is None:
@@ -174,7 +174,7 @@ def test_half_close(program: Write, registry: Registry, where: Path) -> None:
 
     @registry.service("test")
     def wait() -> str:
-        assert go_on.wait(PATIENCE)
+        assert go_on.wait(TIMEOUT)
         return "done"
 
     @registry.service("test")
@@ -218,7 +218,7 @@ def test_calls_left_unanswered_are_no_failure(program: Write, registry: Registry
 
     @registry.service("test")
     def wait() -> None:
-        assert release.wait(PATIENCE)
+        assert release.wait(TIMEOUT)
 
     path = program("""
         duplex = open_stream(urls)
@@ -399,7 +399,7 @@ def test_an_idle_connection_wakes_nobody(script: Callable[..., str], registry: R
     def wait(pid: int) -> None:
         pids.append(pid)
         waiting.set()
-        assert go_on.wait(PATIENCE)
+        assert go_on.wait(TIMEOUT)
 
     path = script(f"""
         import json, os, sys
@@ -416,9 +416,9 @@ def test_an_idle_connection_wakes_nobody(script: Callable[..., str], registry: R
         target=lambda: results.append(run(path, bind=registry.bind(bind_of("shm", trusted=True))))
     )
     running.start()
-    assert waiting.wait(PATIENCE)
+    assert waiting.wait(TIMEOUT)
     me = str(threading.get_native_id())
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while True:
         before = switches(os.getpid()) | switches(pids[0])
         threading.Event().wait(1.0)  # one second without anything
@@ -430,5 +430,5 @@ def test_an_idle_connection_wakes_nobody(script: Callable[..., str], registry: R
         assert time.monotonic() < deadline, "somebody is woken again and again"
     assert len(after) >= 3
     go_on.set()
-    running.join(PATIENCE)
+    running.join(TIMEOUT)
     assert results == ["done\n"]

@@ -31,7 +31,7 @@ from plugsvc.host.binds import BINDS, bind_of
 from plugsvc.host.binds.fifo import FifoBind
 from plugsvc.host.settings import Next
 
-from .conftest import PATIENCE, ROOT, one, run
+from .conftest import ROOT, TIMEOUT, one, run
 
 Write = Callable[..., str]
 BIND_NAMES = [name for name in BINDS if name != "shm"]
@@ -108,7 +108,7 @@ def test_calls_left_unanswered_are_no_failure(bind: str, plugin: Write, registry
 
     @registry.service("test")
     def wait() -> None:
-        assert release.wait(PATIENCE)
+        assert release.wait(TIMEOUT)
 
     path = plugin("""
         pair = connect()
@@ -134,7 +134,7 @@ def test_last_words_are_heard(bind: str, plugin: Write, registry: Registry, call
         os.write(pair[1], b'{"sequence":1,"type":"call","namespace":"test","name":"touch","args":[]}')
     """)
     run(path, bind=registry.bind(bind))
-    assert heard.wait(PATIENCE)
+    assert heard.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize(
@@ -303,9 +303,9 @@ def test_a_bind_function(plugin: Write, registry: Registry, calls: list[Any], tm
                 asking.start()
                 exit = next(prepend_args=["--host", f"file://{out}", "--host", f"file://{into}"])
                 seen.append(exit.ok)
-            asking.join(PATIENCE)
+            asking.join(TIMEOUT)
             writer.close()
-            replies.join(PATIENCE)
+            replies.join(TIMEOUT)
 
     assert (
         run(plugin("call(connect(), 'note', 1); print('done')"), bind=registry.bind(with_bind_func(connect)))
@@ -372,7 +372,7 @@ def test_paths_lead_to_the_connection_after_the_host_has_given_it_up(
     def give_up() -> None:
         for server in servers:
             server.close()
-            assert server.wait(PATIENCE)
+            assert server.wait(TIMEOUT)
         taken.extend(os.pipe())  # takes the lowest numbers that are free
         taken.extend(os.openpty())
         os.write(write, b"x")

@@ -23,7 +23,7 @@ from plugsvc.host.binds import BINDS, DevFdBind, ProcFSBind, bind_of
 from plugsvc.host.binds.unix import UnixBind
 from plugsvc.host.process import Exit, Launch
 
-from .conftest import PATIENCE, ROOT, one, run
+from .conftest import ROOT, TIMEOUT, one, run
 
 Write = Callable[..., str]
 
@@ -125,7 +125,7 @@ def test_a_plugin_that_is_killed_amid_a_call(bind: str, program: Write, registry
     def kill(pid: int) -> None:
         os.kill(pid, 9)
         called.set()
-        assert go_on.wait(PATIENCE)
+        assert go_on.wait(TIMEOUT)
 
     with pytest.raises(PluginFailed, match=r"was killed by signal 9 \(SIGKILL\)$"):
         run(

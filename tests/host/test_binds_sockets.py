@@ -1,4 +1,4 @@
-"""Binds over sockets: strangers are turned away, the real plugin gets in, and nothing is left."""
+"""Binds over sockets: intruders are turned away, the real plugin gets in, and nothing is left."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from plugsvc.host.plugin import Command as PluginCommand
 from plugsvc.host.process import Exit
 from plugsvc.host.settings import Next, NextOptions
 
-from .conftest import PATIENCE, run
+from .conftest import TIMEOUT, run
 
 Write = Callable[..., str]
 NOBODY = 65534
@@ -70,7 +70,7 @@ def address_of(url: str) -> Any:
 
 
 @pytest.fixture
-def strangers() -> Iterator[list[socket.socket]]:
+def intruders() -> Iterator[list[socket.socket]]:
     """Connections of others, closed at the end."""
     made: list[socket.socket] = []
     with ExitStack() as stack:
@@ -79,11 +79,11 @@ def strangers() -> Iterator[list[socket.socket]]:
             stack.enter_context(each)
 
 
-def stranger(url: str, says: bytes = b"") -> socket.socket:
+def intruder(url: str, says: bytes = b"") -> socket.socket:
     """Connect without having a right to."""
     family = socket.AF_UNIX if url.startswith("unix") else socket.AF_INET6 if "[" in url else socket.AF_INET
     made = socket.socket(family)
-    made.settimeout(PATIENCE)
+    made.settimeout(TIMEOUT)
     made.connect(address_of(url))
     with suppress(BrokenPipeError, ConnectionResetError):  # it may be turned away as soon as it has come
         made.sendall(says)
@@ -98,28 +98,28 @@ def turned_away(each: socket.socket) -> bool:
         return True
 
 
-REQUEST = b'{"sequence":1,"type":"call","namespace":"test","name":"note","args":["stranger"]}'
+REQUEST = b'{"sequence":1,"type":"call","namespace":"test","name":"note","args":["intruder"]}'
 WRONG = b"\0" * 32
 
 CALL = "assert call(connect(), 'note', 1)['reply'] == [1]; print('done')"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1"])
-def test_strangers_without_the_nonce_are_turned_away(
-    address: str, plugin: Write, registry: Registry, calls: list[Any], strangers: list[socket.socket]
+def test_intruders_without_the_nonce_are_turned_away(
+    address: str, plugin: Write, registry: Registry, calls: list[Any], intruders: list[socket.socket]
 ) -> None:
     """Silent ones, wrong ones, those that are gone again: many at once, and all before the plugin."""
     begins = [b"", b"", b"x", WRONG, WRONG + REQUEST, REQUEST * 10, WRONG[:31]]
 
     def act(url: str) -> None:
         for says in begins * 3:
-            strangers.append(stranger(url, says))
-        stranger(url).close()
-        stranger(url, WRONG).close()
-        assert turned_away(strangers[3])  # at once, while others are still waited for
+            intruders.append(intruder(url, says))
+        intruder(url).close()
+        intruder(url, WRONG).close()
+        assert turned_away(intruders[3])  # at once, while others are still waited for
 
     assert run(plugin(CALL), bind=registry.bind(Meanwhile(TcpBind(address), act))) == "done\n"
-    assert all(map(turned_away, strangers))
+    assert all(map(turned_away, intruders))
     assert calls == [1]
 
 
@@ -140,28 +140,28 @@ def test_a_nonce_in_pieces(plugin: Write, registry: Registry, calls: list[Any]) 
     assert calls == [7]
 
 
-def test_a_stranger_that_takes_its_time_is_turned_away(
-    monkeypatch: pytest.MonkeyPatch, plugin: Write, registry: Registry, strangers: list[socket.socket]
+def test_an_intruder_that_takes_its_time_is_turned_away(
+    monkeypatch: pytest.MonkeyPatch, plugin: Write, registry: Registry, intruders: list[socket.socket]
 ) -> None:
     monkeypatch.setattr(accept, "PROOF_SECONDS", 0.05)
 
     def act(url: str) -> None:
-        strangers.extend([stranger(url), stranger(url, b"x")])
-        assert all(map(turned_away, strangers))
+        intruders.extend([intruder(url), intruder(url, b"x")])
+        assert all(map(turned_away, intruders))
 
     assert run(plugin("print('done')"), bind=registry.bind(Meanwhile(TcpBind(), act))) == "done\n"
 
 
-def test_strangers_do_not_use_up_the_host(
+def test_intruders_do_not_use_up_the_host(
     monkeypatch: pytest.MonkeyPatch, plugin: Write, registry: Registry, calls: list[Any],
-    strangers: list[socket.socket],
+    intruders: list[socket.socket],
 ) -> None:  # fmt: skip
     """Of too many that say nothing, those that came first have to go."""
     monkeypatch.setattr(accept, "MOST_WAITING", 5)
 
     def act(url: str) -> None:
-        strangers.extend(stranger(url) for _ in range(8))
-        assert all(map(turned_away, strangers[:3]))
+        intruders.extend(intruder(url) for _ in range(8))
+        assert all(map(turned_away, intruders[:3]))
 
     run(plugin(CALL), bind=registry.bind(Meanwhile(TcpBind(), act)))
     assert calls == [1]
@@ -241,7 +241,7 @@ def test_replies_come_after_a_half_close(bind: str, plugin: Write, registry: Reg
 
     @registry.service("test")
     def wait() -> int:
-        assert ended.wait(PATIENCE)
+        assert ended.wait(TIMEOUT)
         return 1
 
     path = plugin("""
@@ -261,8 +261,8 @@ def test_replies_come_after_a_half_close(bind: str, plugin: Write, registry: Reg
 
     thread = threading.Thread(target=listen)
     thread.start()
-    out = run(path, bind=registry.bind(bind), args=(str(fifo),), context=Context(PATIENCE))
-    thread.join(PATIENCE)
+    out = run(path, bind=registry.bind(bind), args=(str(fifo),), context=Context(TIMEOUT))
+    thread.join(TIMEOUT)
     # The host closes its end when all is said.
     assert out == """b'{"sequence":5,"reply":[1]}\\n' b''\n"""
 
@@ -291,7 +291,7 @@ def test_a_plugin_that_never_connects_holds_nothing_up(bind: str, plugin: Write,
     run(path, bind=registry.bind())
     began = time.monotonic()
     assert run(path, bind=registry.bind(bind)) == "done\n"
-    assert time.monotonic() - began < PATIENCE / 2
+    assert time.monotonic() - began < TIMEOUT / 2
     with pytest.raises(PluginFailed, match="was stopped"):
         run(plugin("signal.pause()"), bind=registry.bind(bind), timeout=0.05)
 
@@ -311,7 +311,7 @@ def test_a_plugin_that_connects_and_dies_is_heard(bind: str, plugin: Write, regi
     for _ in range(10):
         heard.clear()
         run(path, bind=registry.bind(bind))
-        assert heard.wait(PATIENCE)
+        assert heard.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("bind", ["unix", "tcp"])
@@ -375,7 +375,7 @@ def test_another_user_gets_nothing(
 
     def act(url: str) -> None:
         def intrude() -> None:
-            with stranger(url, REQUEST) as each:
+            with intruder(url, REQUEST) as each:
                 assert turned_away(each)
 
         def read_nonce() -> None:

@@ -16,7 +16,7 @@ from plugsvc.errors import PluginFailed
 from plugsvc.host.binds import BINDS, bind_of
 from plugsvc.host.registry import Registry
 
-from .conftest import PATIENCE, ROOT, run
+from .conftest import ROOT, TIMEOUT, run
 
 Write = Callable[..., str]
 
@@ -103,7 +103,7 @@ def test_a_plugin_of_another_user(bind: str, try_it: Callable[..., None]) -> Non
 def test_a_plugin_in_another_pid_namespace(bind: str, try_it: Callable[..., None]) -> None:
     if shutil.which("unshare") is None:
         pytest.skip("not run: there is no command `unshare`")
-    done = subprocess.run([*NAMESPACE, "true"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run([*NAMESPACE, "true"], capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if done.returncode:
         pytest.skip(f"not run: this machine allows no PID namespace ({done.stderr.strip()})")
     try_it(bind, "a PID namespace", launcher=NAMESPACE)

@@ -15,7 +15,7 @@ from plugsvc.host.dispatch import FIRST_PENALTY, QUICK_SECONDS, Pace, Place, pla
 from plugsvc.host.registry import Registry
 from plugsvc.host.roles import MAX_IDLE
 
-from .conftest import PATIENCE, Peer
+from .conftest import TIMEOUT, Peer
 
 Connect = Callable[..., Peer]
 
@@ -47,7 +47,7 @@ def test_a_stuck_call_loses_the_reader_role(registry: Registry, connect: Connect
 
     @registry.service("test")
     def wait() -> str:
-        assert release.wait(PATIENCE)
+        assert release.wait(TIMEOUT)
         return threading.current_thread().name
 
     peer = connect(registry)
@@ -80,9 +80,9 @@ def test_a_service_seen_to_be_slow_goes_to_workers(
     held_up: list[Pace] = []
     monkeypatch.setattr(Pace, "disappoint", held_up.append)
     for _ in range(10):
-        peer.start("wait", PATIENCE)
+        peer.start("wait", TIMEOUT)
     for _ in range(11):
-        assert running.acquire(timeout=PATIENCE)
+        assert running.acquire(timeout=TIMEOUT)
     peer.request("hasNamespace")
     assert peer.reply()["ok"] is True
     release.set()
@@ -98,7 +98,7 @@ def test_many_services_that_become_slow_at_once(registry: Registry, connect: Con
 
         @registry.service("test", f"wait{number}")
         def wait() -> bool:
-            return release.wait(PATIENCE)
+            return release.wait(TIMEOUT)
 
     @registry.service("test")
     def quick() -> None: ...
@@ -115,7 +115,7 @@ def test_readers_that_were_taken_over_from_do_not_pile_up(registry: Registry, co
     released = [threading.Event() for _ in range(takeovers)]
     for number, event in enumerate(released):
         # A new one each time: it is taken for quick until it has been seen.
-        registry.add_service("test", f"wait{number}", lambda event=event: event.wait(PATIENCE))
+        registry.add_service("test", f"wait{number}", lambda event=event: event.wait(TIMEOUT))
 
     @registry.service("test")
     def quick() -> None: ...
@@ -127,7 +127,7 @@ def test_readers_that_were_taken_over_from_do_not_pile_up(registry: Registry, co
         assert peer.call("quick") == {"reply": []}  # so another thread reads now
         event.set()
         assert peer.reply()["sequence"] == slow
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while len(more := set(threading.enumerate()) - before) > MAX_IDLE + 2:  # and a reader and a watchdog
         assert time.monotonic() < deadline, sorted(thread.name for thread in more)
         peer.call("quick")
@@ -197,7 +197,7 @@ def test_an_idle_connection_does_not_wake_up(registry: Registry, connect: Connec
     for _ in range(50):
         peer.call("quick")
     # Wait until it has come to rest, then see that it stays there: not one wake-up in a tenth of a second.
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     pause = threading.Event()
     while True:
         before = switches()
@@ -244,7 +244,7 @@ def test_every_call_is_answered_once_whatever_happens(registry: Registry, connec
         reply = peer.reply()
         assert reply["reply"] == [reply["sequence"] - 1]
         answered[reply["sequence"]] += 1
-    sender.join(PATIENCE)
+    sender.join(TIMEOUT)
     assert set(answered.values()) == {1}
     assert len(answered) == calls
     peer.close()

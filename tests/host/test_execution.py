@@ -37,7 +37,7 @@ from plugsvc.host import (
 from plugsvc.host.binds import BINDS
 from plugsvc.host.settings import ExecuteOptions, Next, NextOptions, Options
 
-from .conftest import PATIENCE, ROOT, one, run
+from .conftest import ROOT, TIMEOUT, one, run
 
 Write = Callable[..., str]
 
@@ -169,7 +169,7 @@ def test_side_by_side(plugin: Write, registry: Registry) -> None:
 
     @registry.service("test")
     def meet() -> None:
-        barrier.wait(PATIENCE)
+        barrier.wait(TIMEOUT)
 
     path = plugin("reply = call(connect(), 'meet'); assert 'error' not in reply, reply")
     assert len(execute(new_plugin(path), (), bind=registry.bind(), parallelism=2)) == 2
@@ -405,7 +405,7 @@ def test_cancellation_kills_the_group(plugin: Write, registry: Registry) -> None
     """)
     with pytest.raises(PluginFailed, match=r"was stopped \(enough\) and was killed by signal 9 \(SIGKILL\)"):
         run(path, bind=registry.bind(), grace=0.1, context=context)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while Path(f"/proc/{pids[0]}").exists() and " Z " not in Path(f"/proc/{pids[0]}/stat").read_text():
         assert time.monotonic() < deadline, "the grandchild lives on"
 
@@ -470,5 +470,5 @@ def test_ctrl_c_takes_the_plugin_along(parallelism: int, plugin: Write, tmp_path
             process.send_signal(signal.SIGINT)
             # The end of the stream: the plugin is gone.
             assert file.readline() == ""
-        _, stderr = process.communicate(timeout=PATIENCE)
+        _, stderr = process.communicate(timeout=TIMEOUT)
     assert stderr.rstrip().endswith(b"KeyboardInterrupt")

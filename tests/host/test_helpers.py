@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from .conftest import PATIENCE, join_all_but
+from .conftest import TIMEOUT, join_all_but
 
 
 def test_a_thread_that_is_just_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +21,7 @@ def test_a_thread_that_is_just_being_started_is_waited_for(monkeypatch: pytest.M
             return alive
 
     def start_late() -> None:
-        assert asked.wait(PATIENCE)
+        assert asked.wait(TIMEOUT)
         late.start()
 
     late, starter = Late(target=ended.set), threading.Thread(target=start_late)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from .conftest import PATIENCE, ROOT
+from .conftest import ROOT, TIMEOUT
 
 HOST = """
 import os, select, sys, threading
@@ -73,7 +73,7 @@ def test_slow_calls_are_bounded_in_bytes(name: bytes, kind: str) -> None:
     environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "262144"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True,
-        timeout=3 * PATIENCE, check=True,
+        timeout=3 * TIMEOUT, check=True,
     )  # fmt: skip
     sent, memory, ended = done.stdout.split()
     assert ended == "False"

@@ -18,7 +18,7 @@ import pytest
 from plugsvc.host.context import Context
 from plugsvc.host.process import Exit, Launch, run_process
 
-from .conftest import PATIENCE, ROOT
+from .conftest import ROOT, TIMEOUT
 
 Script = Callable[..., str]
 
@@ -29,7 +29,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
 
 
-def run(path: str, *args: str, timeout: float = PATIENCE, **options: object) -> Exit:
+def run(path: str, *args: str, timeout: float = TIMEOUT, **options: object) -> Exit:
     return run_process(Launch((path, *args)), Context(timeout), **options)  # type: ignore[arg-type]
 
 
@@ -84,13 +84,13 @@ def test_the_end_of_much_output_is_kept(script: Script) -> None:
 def test_output_elsewhere(script: Script, tmp_path: Path) -> None:
     path = script("import sys; print('out'); print('err', file=sys.stderr)")
     with (tmp_path / "out").open("wb") as file:
-        exit = run_process(Launch((path,), stdout=file, stderr=file.fileno()), Context(PATIENCE))
+        exit = run_process(Launch((path,), stdout=file, stderr=file.fileno()), Context(TIMEOUT))
     assert (exit.stdout, exit.stderr) == (b"", b"")
     assert (tmp_path / "out").read_bytes() == b"err\nout\n"
 
 
 def test_output_that_is_inherited(script: Script, capfd: pytest.CaptureFixture[str]) -> None:
-    run_process(Launch((script("print('out')"),), stdout="inherit"), Context(PATIENCE))
+    run_process(Launch((script("print('out')"),), stdout="inherit"), Context(TIMEOUT))
     assert capfd.readouterr().out == "out\n"
 
 
@@ -99,7 +99,7 @@ def test_environment_directory_and_input(script: Script, tmp_path: Path) -> None
     (tmp_path / "in").write_text("input")
     with (tmp_path / "in").open() as file:
         launch = Launch((path,), env={"X": "y"}, cwd=tmp_path, stdin=file)
-        assert run_process(launch, Context(PATIENCE)).stdout == f"{tmp_path} y input\n".encode()
+        assert run_process(launch, Context(TIMEOUT)).stdout == f"{tmp_path} y input\n".encode()
 
 
 def test_it_has_a_session_of_its_own(script: Script) -> None:
@@ -137,7 +137,7 @@ def test_lingering_output_is_read(script: Script) -> None:
         else:
             os._exit(0)
     """
-    assert run(script(body), linger=PATIENCE).stdout == b"after\n"
+    assert run(script(body), linger=TIMEOUT).stdout == b"after\n"
 
 
 def test_a_deadline(script: Script) -> None:
@@ -168,10 +168,10 @@ def test_who_ends_well_on_sigterm_was_stopped_all_the_same(script: Script) -> No
             signal.pause()
     """
     ready = Path(script("")).with_name("ready")
-    context = Context(PATIENCE)
+    context = Context(TIMEOUT)
 
     def cancel() -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not ready.exists() and time.monotonic() < deadline:
             continue
         context.cancel("enough")
@@ -179,7 +179,7 @@ def test_who_ends_well_on_sigterm_was_stopped_all_the_same(script: Script) -> No
     thread = threading.Thread(target=cancel)
     thread.start()
     exit = run_process(Launch((script(body), str(ready))), context)
-    thread.join(PATIENCE)
+    thread.join(TIMEOUT)
     assert (exit.status, exit.stopped, exit.ok) == (0, "enough", False)
 
 
@@ -242,7 +242,7 @@ def lose_the_status() -> None:
 @pytest.mark.parametrize("status", [0, 3])
 def test_a_status_that_somebody_else_took_is_unknown(status: int, script: Script) -> None:
     launch = Launch((script(f"print('x'); raise SystemExit({status})"),), on_start=lose_the_status)
-    exit = run_process(launch, Context(PATIENCE))
+    exit = run_process(launch, Context(TIMEOUT))
     assert (exit.status, exit.signal, exit.ok, exit.stdout) == (None, None, False, b"x\n")
     assert exit.describe() == (
         "ended with an unknown status: this program ignores SIGCHLD, or another part of it has waited for the process"
@@ -273,7 +273,7 @@ def test_no_signal_goes_to_a_number_that_may_be_reused(script: Script, monkeypat
     sent: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "killpg", lambda pid, number: sent.append((pid, number)))
     monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
-    context = Context(PATIENCE)
+    context = Context(TIMEOUT)
 
     def on_start() -> None:
         lose_the_status()
@@ -320,7 +320,7 @@ def test_a_process_that_dies_with_its_host(wanted: bool, script: Script, tmp_pat
     with subprocess.Popen(command, cwd=ROOT) as process, (tmp_path / "fifo").open() as file:
         pid = int(file.readline())
         process.kill()
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
         if wanted:
             assert file.read() == ""  # the end of the stream: the plugin is gone
         else:

@@ -19,7 +19,7 @@ from plugsvc.host.registry import Registry
 from plugsvc.host.server import Server
 from plugsvc.openers.stream import Duplex, FdStream
 
-from .conftest import PATIENCE, Peer
+from .conftest import TIMEOUT, Peer
 
 Connect = Callable[..., Peer]
 
@@ -170,7 +170,7 @@ def test_a_slow_service_holds_up_nobody(full: Registry, connect: Connect) -> Non
 
     @full.service("test")
     def wait() -> bool:
-        return release.wait(PATIENCE)
+        return release.wait(TIMEOUT)
 
     peer = connect(full)
     slow = [peer.start("wait") for _ in range(5)]
@@ -186,7 +186,7 @@ def test_replies_leave_in_the_order_of_completion(full: Registry, connect: Conne
 
     @full.service("test")
     def gate(number: int) -> int:
-        assert gates[number].wait(PATIENCE)
+        assert gates[number].wait(TIMEOUT)
         return number
 
     peer = connect(full)
@@ -207,7 +207,7 @@ def test_no_more_calls_run_at_once_than_allowed(full: Registry, connect: Connect
         with lock:
             running[0] += 1
             running[1] = max(running)
-        assert gate.acquire(timeout=PATIENCE)
+        assert gate.acquire(timeout=TIMEOUT)
         with lock:
             running[0] -= 1
 
@@ -226,7 +226,7 @@ def test_reading_stops_when_too_much_waits(full: Registry, connect: Connect) -> 
 
     @full.service("test")
     def wait() -> None:
-        assert release.wait(PATIENCE)
+        assert release.wait(TIMEOUT)
 
     peer = connect(full, max_running=2, max_queued=8)
     os.set_blocking(peer.writer, False)
@@ -257,7 +257,7 @@ def test_a_plugin_that_does_not_read_stops_nobody_else(full: Registry, connect: 
     peer = connect(full)
     peer.start("blob", 1 << 20)
     peer.start("touch")
-    assert called.wait(PATIENCE)
+    assert called.wait(TIMEOUT)
     # And it does not keep the connection from ending.
     peer.server.close()
     assert peer.end() is None
@@ -322,7 +322,7 @@ def test_replies_reach_a_plugin_that_has_closed_its_writer(full: Registry, conne
 
     @full.service("test")
     def wait() -> bool:
-        return release.wait(PATIENCE)
+        return release.wait(TIMEOUT)
 
     peer = connect(full)
     peer.start("wait")
@@ -341,11 +341,11 @@ def test_a_running_service_is_not_waited_for(full: Registry, connect: Connect) -
     @full.service("test")
     def wait() -> None:
         running.set()
-        assert release.wait(PATIENCE)
+        assert release.wait(TIMEOUT)
 
     peer = connect(full)
     peer.start("wait")
-    assert running.wait(PATIENCE)
+    assert running.wait(TIMEOUT)
     peer.close()
     assert peer.end() is None
     assert not release.is_set()
@@ -364,7 +364,7 @@ def test_a_closed_reader_is_survived(full: Registry, connect: Connect) -> None:
     for _ in range(10):
         peer.start("add", 1, 2)
     peer.start("touch")
-    assert called.wait(PATIENCE)
+    assert called.wait(TIMEOUT)
     peer.close()
     assert peer.end() is None
 
@@ -386,12 +386,12 @@ def test_malformed_input_ends_the_connection(data: bytes, full: Registry, connec
     @full.service("test")
     def wait() -> bool:
         running.set()
-        return release.wait(PATIENCE)
+        return release.wait(TIMEOUT)
 
     peer = connect(full)
     peer.start("wait")
     peer.start("add", 1, 2)
-    assert running.wait(PATIENCE)
+    assert running.wait(TIMEOUT)
     peer.send(data + b" ")
     # What came before is answered, also what is still running; then both ends are closed.
     assert peer.reply()["reply"] == [3]
@@ -408,7 +408,7 @@ def test_after_malformed_input_a_slow_service_is_waited_for_so_long(full: Regist
 
     @full.service("test")
     def wait() -> None:
-        release.wait(PATIENCE)
+        release.wait(TIMEOUT)
 
     peer = connect(full, drain_timeout=0.05)
     peer.start("wait")
@@ -436,7 +436,7 @@ def test_finish_reads_what_is_there(full: Registry, connect: Connect) -> None:
     peer.start("touch")
     peer.server.finish()
     assert peer.end() is None
-    assert called.wait(PATIENCE)
+    assert called.wait(TIMEOUT)
 
 
 def test_finish_does_not_wait(full: Registry, connect: Connect) -> None:
@@ -445,12 +445,12 @@ def test_finish_does_not_wait(full: Registry, connect: Connect) -> None:
     @full.service("test")
     def wait() -> None:
         running.set()
-        assert release.wait(PATIENCE)
+        assert release.wait(TIMEOUT)
 
     peer = connect(full)
     for _ in range(100):
         peer.start("wait")
-    assert running.wait(PATIENCE)
+    assert running.wait(TIMEOUT)
     peer.server.finish()
     assert peer.end() is None
     release.set()
@@ -483,7 +483,7 @@ def test_a_failing_descriptor_ends_the_connection_with_its_reason(full: Registry
     plugin_reads, host_writes = os.pipe()
     server = Server(full, Channel(Duplex(Silent(os.open(os.devnull, os.O_RDONLY)), FdStream(host_writes))))
     server.start()
-    assert server.wait(PATIENCE)
+    assert server.wait(TIMEOUT)
     assert os.read(plugin_reads, 1) == b""
     os.close(plugin_reads)
     assert isinstance(server.error, PluginError)
@@ -507,7 +507,7 @@ def test_where_no_thread_can_be_started_the_connection_ends(
 
     @full.service("test")
     def wait() -> bool:
-        return release.wait(PATIENCE)
+        return release.wait(TIMEOUT)
 
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", fails)
@@ -527,7 +527,7 @@ def test_a_reply_does_not_wait_for_a_slow_call_behind_it(full: Registry, connect
 
     @full.service("test")
     def wait() -> bool:
-        return release.wait(PATIENCE)
+        return release.wait(TIMEOUT)
 
     peer = connect(full)
     message = '{"sequence":%d,"type":"call","namespace":"test","name":"%s","args":%s}'

@@ -21,7 +21,7 @@ from plugsvc.errors import ProtocolError, ServiceError
 from plugsvc.host.registry import Registry
 from plugsvc.host.tasks import Venue, own_loop
 
-from .conftest import PATIENCE, ROOT, Peer
+from .conftest import ROOT, TIMEOUT, Peer
 
 Connect = Callable[..., Peer]
 Factory = Callable[[], asyncio.AbstractEventLoop]
@@ -39,7 +39,7 @@ def running(factory: Factory = asyncio.new_event_loop) -> Iterator[asyncio.Abstr
         yield loop
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
@@ -77,7 +77,7 @@ class Gate:
     def until(self, count: int) -> None:
         """Wait, in the test, until so many have come to wait."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.waiting) >= count, PATIENCE)
+            assert self._changed.wait_for(lambda: len(self.waiting) >= count, TIMEOUT)
 
     def open(self) -> None:
         """Let all through, also those who are yet to come."""
@@ -166,7 +166,7 @@ def test_a_task_that_somebody_cancels_is_answered(registry: Registry, connect: C
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
 
-        asyncio.run_coroutine_threadsafe(cancel_all(), loop).result(PATIENCE)
+        asyncio.run_coroutine_threadsafe(cancel_all(), loop).result(TIMEOUT)
         assert peer.reply()["error"] == "panic in service: CancelledError"
         peer.close()
         peer.end()
@@ -273,7 +273,7 @@ def test_one_loop_for_the_whole_process(registry: Registry, connect: Connect) ->
 def test_no_coroutines_no_asyncio() -> None:
     code = "import sys, plugsvc.host.server, plugsvc.host.registry; print('asyncio' in sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=True
     )
     assert done.stdout == "False\n"
 
@@ -365,10 +365,10 @@ def test_the_plugin_is_gone(registry: Registry, connect: Connect, place: dict[st
 
     peer = connect(registry, **place)
     peer.start("endless")
-    assert started.wait(PATIENCE)
+    assert started.wait(TIMEOUT)
     peer.close()
     assert peer.end() is None
-    assert ended.wait(PATIENCE)
+    assert ended.wait(TIMEOUT)
 
 
 def test_what_waits_is_dropped_with_the_plugin(registry: Registry, connect: Connect, gate: Gate) -> None:
@@ -469,7 +469,7 @@ print("alive")
 
 def test_a_program_whom_a_closed_pipe_would_kill() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", DEADLY], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
+        [sys.executable, "-c", DEADLY], cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False
     )
     assert (done.stdout, done.returncode) == ("alive\n", 0), done.stderr
 
@@ -487,6 +487,6 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
-        cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False,
     )  # fmt: skip
     assert done.stdout == "0\n", done.stderr

@@ -118,12 +118,12 @@ def test_a_number_that_was_reused_is_left_alone(nothing_left_open: None) -> None
     ours, theirs = socket.socketpair()
     number = theirs.detach()
     duplex = open_stream([f"fd:{number}"])
-    stranger = os.open("/dev/null", os.O_RDONLY)
-    os.dup2(stranger, number)
+    intruder = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(intruder, number)
     duplex.close()
     assert ours.recv(1) == b""
     os.fstat(number)
-    for fd in (number, stranger, ours.detach()):
+    for fd in (number, intruder, ours.detach()):
         os.close(fd)
 
 

@@ -270,11 +270,11 @@ def test_an_inherited_number_that_was_reused_is_left_alone() -> None:
     their_reader, our_writer = os.pipe()
     our_reader, their_writer = os.pipe()
     duplex = open_stream([f"file:///dev/fd/{their_reader}", f"file:///dev/fd/{their_writer}"])
-    stranger = os.open("/dev/null", os.O_RDONLY)
-    os.dup2(stranger, their_reader)
+    intruder = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(intruder, their_reader)
     duplex.close()
     os.fstat(their_reader)
-    for fd in (their_reader, stranger, our_reader, our_writer):
+    for fd in (their_reader, intruder, our_reader, our_writer):
         os.close(fd)
 
 

@@ -158,7 +158,7 @@ def test_opening_can_be_tried_again(path: str, host: Duplex, reason: Reason) -> 
 
 
 @pytest.mark.parametrize("which", range(4))
-def test_what_is_not_a_bell(which: int, path: str, host: Duplex, reason: Reason) -> None:
+def test_what_is_not_a_doorbell(which: int, path: str, host: Duplex, reason: Reason) -> None:
     doorbell = doorbell_paths(path)[which]
     os.unlink(doorbell)
     Path(doorbell).touch()

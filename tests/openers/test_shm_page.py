@@ -95,7 +95,7 @@ def test_the_table_of_the_file() -> None:
     assert {ring.end - ring.begin for ring in (REQUESTS, REPLIES)} == {512}
 
 
-def test_the_names_of_the_bells() -> None:
+def test_the_names_of_the_doorbells() -> None:
     block = PAGE.partition("the five names are\n\n```text\n")[2].partition("```")[0]
     assert [line.split()[0] for line in block.splitlines()] == ["P", *doorbell_paths("P")]
 

@@ -18,7 +18,7 @@ PLACE = "/dev/shm"
 
 @dataclass
 class Shared(Endpoint):
-    """A memory file with its bells; the suite is behind the bridge."""
+    """A memory file with its doorbells; the suite is behind the bridge."""
 
     path: Path = Path()
     bridge: Bridge = field(kw_only=True)
@@ -47,6 +47,6 @@ def shm(requests: int = 1 << 16, replies: int = 1 << 14) -> Shared:
     """Two rings of these capacities in a private folder."""
     folder = tempfile.mkdtemp(prefix="conformance-", dir=PLACE if os.path.isdir(PLACE) else None)
     path = Path(folder, "the ring")
-    memory, bells = make(str(path), requests, replies)
-    bridge = Bridge(memory, bells, takes="requests", gives="replies")
+    memory, doorbells = make(str(path), requests, replies)
+    bridge = Bridge(memory, doorbells, takes="requests", gives="replies")
     return Shared(["shm://" + quote(str(path))], folder=folder, path=path, bridge=bridge)

@@ -115,7 +115,7 @@ class _Acceptor:
     def _wait(self) -> socket.socket | None:
         """Return the plugin's connection, None when it did not come."""
         while True:
-            for fd, _ in self._poll.poll(self._patience()):
+            for fd, _ in self._poll.poll(self._time_left()):
                 found = None
                 if fd == self._wake_read:
                     self._poll.unregister(fd)
@@ -133,7 +133,7 @@ class _Acceptor:
             if self._end is not None and now > self._end + (LAST_SECONDS if self._waiting else self._underway):
                 return self._take()
 
-    def _patience(self) -> int | None:
+    def _time_left(self) -> int | None:
         """How long to sleep, in milliseconds."""
         until = [expiry for _, _, expiry in [*self._waiting.values()][:1]]
         if self._end is not None:

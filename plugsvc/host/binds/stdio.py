@@ -16,7 +16,7 @@ class StdioBind:
     """Two pipes that are the plugin's standard input and output, as `stdio:`.
 
     For launchers that pass on nothing else. Standard output is not captured, then, and a plugin that writes
-    to it before it has opened its connection spoils the protocol: that is a failure like any other malformed
+    to it before it has opened its connection corrupts the stream: that is a failure like any other malformed
     message. It cannot be used together with the options `stdin` and `stdout`.
     """
 

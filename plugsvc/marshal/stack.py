@@ -83,12 +83,16 @@ def _too_deep(limit: int) -> Mismatch:
 def _stack_size() -> int:
     """Return the size of this thread's stack in bytes; what is not known is as good as endless."""
     if get_native_id() == os.getpid():
-        import resource
-
+        try:
+            import resource
+        except ImportError:  # a process that has changed its user may be unable to read the library any more
+            return sys.maxsize
         limit = resource.getrlimit(resource.RLIMIT_STACK)[0]
         return sys.maxsize if limit == resource.RLIM_INFINITY else limit
-    import ctypes
-
+    try:
+        import ctypes
+    except ImportError:
+        return sys.maxsize
     size = ctypes.c_size_t()
     attributes = ctypes.create_string_buffer(256)  # more than a pthread_attr_t has anywhere
     try:

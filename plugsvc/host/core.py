@@ -244,10 +244,9 @@ class Input:
         size = len(data)
         count = CONTAINER * size if size <= COUNTED else rough_count(data)
         if messages.buffered:
-            self.read += size
-            self.values += count
-        else:
-            self.read, self.values = size, count
+            size += self.read
+            count += self.values
+        self.read, self.values = size, count
         self.requests += messages.feed(data)
         if messages.error is not None:
             self.ended, self.error = True, messages.error
@@ -261,7 +260,7 @@ class HostCore:
     """One connection. `error` says how it ended: None for a clean end.
 
     Everything happens under the lock of the owner, but for what belongs to `input`. `calls` run in threads, `awaited`
-    in an event loop. `output` is what to write.
+    in an event loop. `output` is what to write. `memory`: bytes that calls count for which wait or run.
     """
 
     input: Input
@@ -269,6 +268,7 @@ class HostCore:
     awaited: CallQueue
     output: WriteQueue
     state: State
+    memory: int
 
     def __init__(self, registry: Namespaces, limits: Limits) -> None:
         self.state = OPEN
@@ -279,28 +279,24 @@ class HostCore:
         self.awaited = CallQueue(limits.max_awaiting)
         self.output = WriteQueue()
         self._registry = registry
-        self._memory = 0
+        self.memory = 0
         self._small = min(RETAINED, limits.max_values // CONTAINER)  # bytes of a read that need no further look
 
     @property
     def reading(self) -> Reading:
         """Whether to read, as things are."""
         if self.state is OPEN:
-            limits = self.limits
-            if self.output.unsent >= limits.max_unsent:
-                return PAUSED
-            # Calls that wait count as memory, so where there is none nothing waits.
-            if self._memory and (
-                self._memory >= limits.max_memory or self.calls.waiting + self.awaited.waiting >= limits.max_queued
-            ):
-                return PAUSED
+            unsent, memory = self.output.unsent, self.memory
+            if unsent or memory:
+                limits = self.limits
+                # Calls that wait count as memory, so where there is none nothing waits.
+                if unsent >= limits.max_unsent or (
+                    memory
+                    and (memory >= limits.max_memory or self.calls.waiting + self.awaited.waiting >= limits.max_queued)
+                ):
+                    return PAUSED
             return GO
         return GO if self.state is LEAVING else ENDED
-
-    @property
-    def memory(self) -> int:
-        """Bytes that calls count for which wait or run."""
-        return self._memory
 
     def happen(self, event: Event) -> None:
         """Change the state, as `TRANSITIONS` says."""
@@ -371,7 +367,7 @@ class HostCore:
         """Count a call for `max_memory` until it is completed. Inline calls count when they turn out slow."""
         if not call.charged:
             call.charged = True
-            self._memory += call.weight
+            self.memory += call.weight
 
     def completed(self, calls: CallQueue, call: Call, reply: bytes | None) -> None:
         """Take note that a call has ended that was running, with its reply, or None where nobody wants it."""
@@ -397,7 +393,7 @@ class HostCore:
     def _discharge(self, call: Call) -> None:
         if call.charged:
             call.charged = False
-            self._memory -= call.weight
+            self.memory -= call.weight
 
     # Output
 

@@ -126,8 +126,12 @@ class Roles:
         core, output, calls, arrivals = self.core, self.core.output, self.core.calls, self.core.input
         step = self._step
         try:
+            requests = arrivals.requests
             while (reading := core.reading) is not ENDED:
-                request = core.next_request() if reading is GO else None
+                if reading is not GO:
+                    request = None
+                else:
+                    request = requests.popleft() if requests else core.next_request()
                 # Before it waits the reader writes what is left: the plugin may wait for just that.
                 if request is None and not output.takeable:
                     if reading is PAUSED:
@@ -146,9 +150,9 @@ class Roles:
                 if request is not None:
                     call = core.resolve(request)
                     request = None  # the bytes that it came in may be many
-                    if isinstance(call, bytes):
+                    if type(call) is bytes:
                         output.add(call)
-                    elif place(call.service.pace, call.service.is_async, calls.running < calls.limit) is INLINE:
+                    elif place((service := call.service).pace, service.is_async, calls.running < calls.limit) is INLINE:
                         calls.running += 1
                         self._inline = call
                         reply = yield RUN, call
@@ -166,7 +170,7 @@ class Roles:
                     del call
                 if step != self._step:
                     break
-                if not arrivals.requests or output.unsent >= FLUSH_BYTES or reading is PAUSED:
+                if not requests or output.unsent >= FLUSH_BYTES or reading is PAUSED:
                     # As `flush`, without its price: there is nothing more usual.
                     data = output.take()
                     if data is not None:

@@ -135,7 +135,8 @@ class Server:
 
     def _drive(self, program: Program) -> None:
         """Take the steps of a program, and do what it asks for, until it ends."""
-        lock, send, signals = self._lock, program.send, self._roles.signals
+        lock, send, signals, channel = self._lock, program.send, self._roles.signals, self._channel
+        read, write = channel.read, channel.write
         result: Any = None
         failure: Exception | None = None
         while True:
@@ -163,9 +164,9 @@ class Server:
                     if took > QUICK_SECONDS or not what.service.pace.quick:
                         what.service.pace.note(took)
                 elif do is WRITE:
-                    result = len(what) if self._channel.write(what) else None
+                    result = len(what) if write(what) else None
                 elif do is READ:
-                    what.receive(self._channel.read())
+                    what.receive(read())
                 elif do is not WAIT and do is not TICK:
                     result = self._do(do, what)
             except ProtocolError as error:

@@ -26,7 +26,7 @@ from ..errors import CallTimeout, ConnectionLost, MisuseError, ProtocolError, Se
 from ..openers import Duplex
 from ..openers.spin import Spin
 from ..wire import MAX_DEPTH, MAX_MESSAGE, Reply, request_prefix
-from .core import IDLE, LARGE_READ_SIZE, READ_SIZE, Batch, Call, Core, Request
+from .core import IDLE, READ_SIZE, Batch, Call, Core, Request
 from .descriptors import MAX_SLEEP, Descriptors
 from .leader_followers import LeaderFollowers, Member
 from .process import FOREIGN
@@ -35,6 +35,9 @@ __all__ = ["Connection", "LoopDriver"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+PIPE_SIZE = 1024 * 1024
+"""What to make a pipe hold once messages do not fit into one read, in bytes."""
 
 REENTRY = "a signal handler or finalizer cannot call a service in the middle of its thread's own call"
 IN_A_CALL = "a coroutine cannot be run in the middle of its thread's own call"
@@ -352,7 +355,7 @@ class Connection:
                     roles.leave(member)
                 return True
         if core.read_size != READ_SIZE:
-            self.descriptors.reader.grow(LARGE_READ_SIZE)
+            self.descriptors.reader.grow(PIPE_SIZE)
         return False
 
     def _write(self, chunk: bytes | memoryview | None) -> None:
@@ -366,7 +369,7 @@ class Connection:
                 self._end(f"the host does not read any more ({_text(error)})")
                 return
             if written < len(chunk) and len(chunk) > READ_SIZE:
-                stream.grow(LARGE_READ_SIZE)
+                stream.grow(PIPE_SIZE)
             with self._lock:
                 if written:
                     chunk = roles.wrote(written)

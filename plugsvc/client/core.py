@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..errors import ConnectionLost, ProtocolError
-from ..wire import MAX_DEPTH, MAX_MESSAGE, MAX_SEQUENCE, Reply, ReplyReader, join_call
+from ..wire import MAX_DEPTH, MAX_MESSAGE, MAX_SEQUENCE, Message, Reply, ReplyReader, call_message, join_call
 
 __all__ = ["IDLE", "TABLE", "Batch", "Call", "Core", "Over", "Request"]
 
@@ -64,8 +64,9 @@ TABLE = {
 JOIN = 64 * 1024
 """Messages of several callers are joined into one chunk of up to about this many bytes."""
 
-READ_SIZE, LARGE_READ_SIZE = 64 * 1024, 1024 * 1024
-"""How many bytes to read at once; the latter once a message did not fit into one read."""
+READ_SIZE, LARGE_READ_SIZE = 64 * 1024, 160 * 1024
+"""How many bytes to read at once; the latter once a message did not fit into one read. Each read gets a new block of
+memory: a larger one would be cleared and faulted in again and again, which costs more than the further reads."""
 
 Request = tuple[bytes, bytes]
 """A prefix by `request_prefix`, and arguments as JSON (an array, or null)."""
@@ -96,11 +97,11 @@ class Call:
         May be called twice.
         """
 
-    def enter(self, sequence: int, pending: dict[int, Any]) -> tuple[bytes, int]:
+    def enter(self, sequence: int, pending: dict[int, Any]) -> tuple[Message, int]:
         """Become known under `sequence`; return the message to write, and the sequence of the next call."""
         self.sequence = sequence
         pending[sequence] = self
-        return join_call(sequence, self.prefix, self.args), (sequence + 1) & MAX_SEQUENCE
+        return call_message(sequence, self.prefix, self.args), (sequence + 1) & MAX_SEQUENCE
 
     def accept(self, reply: Reply) -> bool:
         """Take a reply; return whether nothing is missing any more."""
@@ -125,7 +126,7 @@ class Batch(Call):
         self._missing = len(requests)
         self.replies: list[Reply | None] = [None] * len(requests)
 
-    def enter(self, sequence: int, pending: dict[int, Any]) -> tuple[bytes, int]:
+    def enter(self, sequence: int, pending: dict[int, Any]) -> tuple[Message, int]:
         """See `Call`; the sequences of a batch follow each other."""
         self.sequence = sequence
         messages = []
@@ -183,9 +184,10 @@ class Core:
         self.read_size = READ_SIZE
         self._frames = ReplyReader(max_message=max_message, max_depth=max_depth)
         self._pending: dict[int, Call] = {}
-        self._queue: dict[Call, bytes] = {}
+        self._queue: dict[Call, Message] = {}
         self._chunk: bytes | memoryview | None = None
         self._sole: Call | None = None  # whose message the chunk is, if of one call and nothing of it is known written
+        self._rest: Sequence[bytes | memoryview] = ()  # further pieces of the message that the chunk belongs to
         self._next = first_sequence
 
     def __repr__(self) -> str:
@@ -215,15 +217,29 @@ class Core:
         if self._chunk is None:
             queue = self._queue
             if len(queue) == 1:
-                self._sole, self._chunk = queue.popitem()
+                self._sole, message = queue.popitem()
+                if isinstance(message, tuple):
+                    self._begin(message)
+                else:
+                    self._chunk = message
             else:
                 self._join(queue)
         return self._chunk
 
-    def _join(self, queue: dict[Call, bytes]) -> None:
+    def _begin(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Make the first piece of a long message the chunk; the others are to be written next."""
+        self._sole, self._chunk, self._rest = None, pieces[0], pieces[1:]
+
+    def _join(self, queue: dict[Call, Message]) -> None:
         """Make the queued messages, or the first of many, the chunk."""
-        size, messages = 0, {}
+        size, messages = 0, dict[Call, bytes]()
         for call, message in queue.items():
+            if isinstance(message, tuple):
+                if not messages:
+                    del queue[call]
+                    self._begin(message)
+                    return
+                break
             messages[call] = message
             size += len(message)
             if size >= JOIN:
@@ -236,6 +252,10 @@ class Core:
         """Take note that the writer has written so many bytes of the chunk."""
         chunk = self._chunk
         if chunk is None or count >= len(chunk):
+            if self._rest:
+                self._chunk, self._sole, self._rest = self._rest[0], None, self._rest[1:]
+                self.state = WROTE_PART[self.state]
+                return
             after = WROTE_ALL[self.state]
             if self._queue:
                 after = SUBMITTED[after]
@@ -310,5 +330,6 @@ class Core:
         self.state = FINISHED[self.state]
         self._queue.clear()
         self._chunk = self._sole = None
+        self._rest = ()
         self.completed.extend(dict.fromkeys(self._pending.values()))
         self._pending.clear()

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from msgspec import Raw, Struct
 
 from ..errors import ServiceError
-from ..wire import encode_reply, join_reply, service_panic
+from ..wire import Message, encode_reply, reply_message, service_panic
 from .dispatch import Pace
 
 __all__ = ["Call", "Service", "answer", "answer_refused", "decode", "failed", "succeeded"]
@@ -81,7 +81,7 @@ def decode(call: Call) -> Sequence[Any]:
     return arguments
 
 
-def answer(call: Call) -> bytes | None:
+def answer(call: Call) -> Message | None:
     """Carry out a call and return its reply, or None where `call.awaitable` has to be awaited first.
 
     Nothing that the service does makes this raise.
@@ -112,7 +112,7 @@ def failed(sequence: int, error: BaseException) -> bytes:
     return encode_reply(sequence, error=service_panic(panic_text(error)))
 
 
-def succeeded(call: Call, value: Any) -> bytes:
+def succeeded(call: Call, value: Any) -> Message:
     """Return the reply where a service has returned something, which may not fit."""
     signature = call.service.signature
     try:
@@ -120,7 +120,7 @@ def succeeded(call: Call, value: Any) -> bytes:
             results, failure = signature.encode_outcome(value)
             # An error may come with what was done before it; then both are sent, and the error decides.
             return encode_reply(call.sequence, reply=results, error=None if failure is None else text_of(failure))
-        return join_reply(call.sequence, signature.encode_results(value))
+        return reply_message(call.sequence, signature.encode_results(value))
     except BaseException as error:
         # ResultError, or whatever the code of a result's own class raised.
         return encode_reply(call.sequence, error=text_of(error))

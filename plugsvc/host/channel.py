@@ -19,7 +19,8 @@ from ..openers.stream import Duplex, FdStream
 __all__ = ["Channel", "block_sigpipe"]
 
 READ_SIZE = 64 * 1024
-LARGE_READ = 1024 * 1024
+LARGE_READ = 160 * 1024
+PIPE_SIZE = 1024 * 1024
 LINGER_SECONDS = 1.0
 _VANISHED = (errno.EIO, errno.ENXIO, errno.ENODEV)
 """What a descriptor says that is of no use any more (a terminal hung up, a device vanished): an end like any other."""
@@ -129,13 +130,13 @@ class Channel:
             self.release()
         if len(data) == self._size:
             if self._size == READ_SIZE:
-                self._duplex.reader.grow(LARGE_READ)
+                self._duplex.reader.grow(PIPE_SIZE)
                 self._size = LARGE_READ
         elif len(data) < READ_SIZE:
             self._size = READ_SIZE
         return data
 
-    def write(self, data: bytes) -> bool:
+    def write(self, data: bytes | memoryview) -> bool:
         """Write all of `data`; return whether that was possible. Once it was not, it never is again."""
         if self.broken:
             return False
@@ -153,11 +154,11 @@ class Channel:
                 self.broken = True
                 return False
             if len(rest) > READ_SIZE:
-                self._duplex.writer.grow(LARGE_READ)
+                self._duplex.writer.grow(PIPE_SIZE)
             if self._duplex.writer.arm():
                 self._polls.to_write.poll()
 
-    def write_some(self, data: bytes) -> int:
+    def write_some(self, data: bytes | memoryview) -> int:
         """Write what there is room for now; return how much that was, all of it where nobody reads any more."""
         done = 0
         with memoryview(data) as view:

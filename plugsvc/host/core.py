@@ -22,7 +22,7 @@ from types import MappingProxyType
 from msgspec import Raw
 
 from ..errors import ProtocolError
-from ..wire import CONTAINER, Request, RequestReader, count_values, rough_count
+from ..wire import CONTAINER, Message, Request, RequestReader, count_values, rough_count
 from .calls import Call, answer_refused
 from .limits import Limits
 from .lookup import look_up
@@ -153,7 +153,8 @@ class WriteQueue:
     """Replies on their way out. One thread at a time writes, for all.
 
     Who takes a batch is the writer until `written` or `fail`. So a reply is never mixed with another one, many replies
-    leave in one write, and a plugin that does not read blocks one thread at most.
+    leave in one write, and a plugin that does not read blocks one thread at most. The pieces of a long reply are
+    written one by one, since to join them would copy it.
     """
 
     __slots__ = ("_replies", "open", "unsent", "writing")
@@ -166,7 +167,7 @@ class WriteQueue:
         self.open = True
         self.writing = False
         self.unsent = 0
-        self._replies: list[bytes] = []
+        self._replies: list[bytes | memoryview] = []
 
     @property
     def empty(self) -> bool:
@@ -178,22 +179,34 @@ class WriteQueue:
         """Whether there is something to write that nobody is writing."""
         return bool(self._replies) and not self.writing
 
-    def add(self, reply: bytes) -> None:
+    def add(self, reply: Message) -> None:
         """Put one reply in. Dropped when nobody reads any more."""
-        if self.open:
+        if not self.open:
+            return
+        if isinstance(reply, tuple):
+            self._replies += reply
+            self.unsent += sum(map(len, reply))
+        else:
             self._replies.append(reply)
             self.unsent += len(reply)
 
-    def take(self) -> bytes | None:
-        """Become the writer of everything that waits; None when there is nothing, or another one writes."""
+    def take(self) -> bytes | memoryview | None:
+        """Become the writer of what waits, up to the next long piece; None when there is nothing, or another one
+        writes."""
         replies = self._replies
         if self.writing or not replies:
             return None
         self.writing = True
         self._replies = []
-        return replies[0] if len(replies) == 1 else b"".join(replies)
+        return replies[0] if len(replies) == 1 else self._join(replies)
 
-    def written(self, data: bytes, count: int) -> None:
+    def _join(self, replies: list[bytes | memoryview]) -> bytes | memoryview:
+        """Return one long piece, or the replies before the next one as one batch; what follows waits."""
+        count = next((index for index, reply in enumerate(replies) if type(reply) is memoryview), len(replies)) or 1
+        self._replies = replies[count:]
+        return replies[0] if count == 1 else b"".join(replies[:count])
+
+    def written(self, data: bytes | memoryview, count: int) -> None:
         """Record that `count` bytes of the batch `data` were written. The rest goes first in the next batch."""
         self.writing = False
         self.unsent -= count
@@ -369,7 +382,7 @@ class HostCore:
             call.charged = True
             self.memory += call.weight
 
-    def completed(self, calls: CallQueue, call: Call, reply: bytes | None) -> None:
+    def completed(self, calls: CallQueue, call: Call, reply: Message | None) -> None:
         """Take note that a call has ended that was running, with its reply, or None where nobody wants it."""
         calls.running -= 1
         if call.charged:
@@ -397,13 +410,13 @@ class HostCore:
 
     # Output
 
-    def written(self, data: bytes, count: int) -> None:
+    def written(self, data: bytes | memoryview, count: int) -> None:
         """Take note that the writer has written `count` bytes of its batch."""
         self.output.written(data, count)
         if self.state is DRAINING:
             self._check_drained()
 
-    def write_failed(self, data: bytes) -> None:
+    def write_failed(self, data: bytes | memoryview) -> None:
         """Take note that nobody reads any more, found by the writer."""
         self.output.written(data, len(data))
         self.happen(Event.READER_GONE)

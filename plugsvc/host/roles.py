@@ -19,6 +19,7 @@ from collections.abc import Generator
 from typing import Any
 
 from ..errors import PluginError
+from ..wire import Message
 from .calls import Call, failed
 from .core import Event, HostCore, Reading, State
 from .dispatch import Place, place
@@ -128,10 +129,7 @@ class Roles:
         try:
             requests = arrivals.requests
             while (reading := core.reading) is not ENDED:
-                if reading is not GO:
-                    request = None
-                else:
-                    request = requests.popleft() if requests else core.next_request()
+                request = None if reading is not GO else requests.popleft() if requests else core.next_request()
                 # Before it waits the reader writes what is left: the plugin may wait for just that.
                 if request is None and not output.takeable:
                     if reading is PAUSED:
@@ -150,7 +148,7 @@ class Roles:
                 if request is not None:
                     call = core.resolve(request)
                     request = None  # the bytes that it came in may be many
-                    if type(call) is bytes:
+                    if isinstance(call, bytes):
                         output.add(call)
                     elif place((service := call.service).pace, service.is_async, calls.running < calls.limit) is INLINE:
                         calls.running += 1
@@ -358,7 +356,7 @@ class Roles:
             self._react()
         return calls
 
-    def answered(self, call: Call, reply: bytes | None) -> None:
+    def answered(self, call: Call, reply: Message | None) -> None:
         """Take note that the event loop has ended a call; None where it was cancelled."""
         self.core.completed(self.core.awaited, call, reply)
         self._react()

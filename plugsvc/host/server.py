@@ -21,6 +21,7 @@ from .namespaces import Namespaces
 from .roles import Do, Program, Roles, Signal
 
 if TYPE_CHECKING:
+    from ..wire import Message
     from .calls import Call
     from .tasks import Tasks, Venue
 
@@ -226,7 +227,7 @@ class Server:
             self._signal()
             return calls
 
-    def answered(self, call: Call, reply: bytes | None) -> None:
+    def answered(self, call: Call, reply: Message | None) -> None:
         """Take note that a call was awaited; without reply when it was cancelled."""
         with self._lock:
             self._roles.answered(call, reply)

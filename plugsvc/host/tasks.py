@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..openers.descriptors import standard_reserved
+from ..wire import Message
 from .calls import Call, decode, failed, succeeded
 from .channel import block_sigpipe
 
@@ -73,7 +74,7 @@ class Owner(Protocol):
     def take_awaited(self) -> Iterable[Call]:
         """Return the calls to begin."""
 
-    def answered(self, call: Call, reply: bytes | None) -> None:
+    def answered(self, call: Call, reply: Message | None) -> None:
         """Take note that a call has ended; without reply when it was cancelled."""
 
     def flush_from_loop(self, may_write: bool) -> None:
@@ -87,7 +88,7 @@ class Tasks:
         self._owner = owner
         self._venue = venue if venue is not None else Venue(own_loop(), contextvars.Context())
         self._loop = self._venue.loop
-        self._running: set[asyncio.Task[bytes]] = set()
+        self._running: set[asyncio.Task[Message]] = set()
         self._flushing = False
         self._over = False
         # In a thread that is not ours a write to a plugin that is gone may be deadly.
@@ -117,7 +118,7 @@ class Tasks:
             self._running.add(task)
             task.add_done_callback(functools.partial(self._ended, call))
 
-    async def _carry_out(self, call: Call) -> bytes:
+    async def _carry_out(self, call: Call) -> Message:
         try:
             value = call.awaitable if call.awaitable is not None else call.service.function(*decode(call))
             call.awaitable = None
@@ -129,7 +130,7 @@ class Tasks:
             return failed(call.sequence, error)
         return succeeded(call, value)
 
-    def _ended(self, call: Call, task: asyncio.Task[bytes]) -> None:
+    def _ended(self, call: Call, task: asyncio.Task[Message]) -> None:
         self._running.discard(task)
         if not task.cancelled():
             self._owner.answered(call, task.result())

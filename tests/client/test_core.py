@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from plugsvc.client.core import ENDED, IDLE, PARTIAL, QUEUED, TABLE, TAKEN, Batch, Call, Core
 from plugsvc.errors import ConnectionLost, ProtocolError
-from plugsvc.wire import MAX_SEQUENCE
+from plugsvc.wire import MAX_SEQUENCE, join_call
+from plugsvc.wire.pieces import PIECES_FROM
 
 from .hosts import PREFIX, reply
 
@@ -329,3 +330,61 @@ class CoreMachine(RuleBasedStateMachine):
 
 TestCoreMachine = CoreMachine.TestCase
 TestCoreMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+LONG = b'["%b"]' % (b"x" * 2 * PIECES_FROM)
+
+
+@pytest.mark.parametrize("room", [50_000, 10 * PIECES_FROM])
+def test_the_pieces_of_a_long_message_are_written_in_order_and_nothing_in_between(room: int) -> None:
+    core = Core()
+    args = [b"[1]", LONG, b"[3]", LONG, b"[5]"]
+    core.submit(Call(PREFIX, LONG))
+    stream, joined = b"", 0
+    while (chunk := core.take()) is not None:
+        if args:
+            core.submit(Call(PREFIX, args.pop(0)))
+        count = min(room, len(chunk))
+        stream += chunk[:count]
+        core.written(count)
+        joined += 1
+    assert core.state == IDLE
+    sent = [LONG, b"[1]", LONG, b"[3]", LONG, b"[5]"]
+    assert stream == b"".join(join_call(number, PREFIX, each) for number, each in enumerate(sent, 1))
+    assert joined >= 3 * 3
+
+
+def test_a_long_message_that_was_begun_is_finished_after_its_caller_has_given_up() -> None:
+    core, call = Core(), Call(PREFIX, LONG)
+    core.submit(call)
+    first = core.take()
+    assert first is not None
+    core.written(len(first))
+    assert core.state == PARTIAL
+    core.cancel(call)
+    stream = bytes(first)
+    while (chunk := core.take()) is not None:
+        stream += chunk
+        core.written(len(chunk))
+    assert stream == join_call(1, PREFIX, LONG)
+    assert core.state == IDLE
+
+
+def test_of_a_piece_of_a_long_message_nobody_may_lose_track() -> None:
+    core, call = Core(), Call(PREFIX, LONG)
+    core.submit(call)
+    while (chunk := core.take()) is not None:
+        assert not core.lose_track((call,), 10 * len(LONG))
+        core.written(len(chunk))
+    assert core.state == IDLE
+
+
+def test_after_the_end_no_piece_is_left() -> None:
+    core, call = Core(), Call(PREFIX, LONG)
+    core.submit(call)
+    assert core.take() is not None
+    core.end("over")
+    core.written(10)
+    core.written(10 * len(LONG))
+    assert core.take() is None
+    assert core.state == ENDED

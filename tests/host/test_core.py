@@ -13,7 +13,8 @@ from plugsvc.host.calls import Call, succeeded
 from plugsvc.host.core import TRANSITIONS, Event, HostCore, Reading, State
 from plugsvc.host.limits import Limits
 from plugsvc.host.registry import Registry
-from plugsvc.wire import ReplyReader, encode_request
+from plugsvc.wire import ReplyReader, encode_request, join_reply, reply_message
+from plugsvc.wire.pieces import PIECES_FROM
 
 TABLE = """
                 OPEN      LEAVING   DRAINING  OVER
@@ -154,6 +155,26 @@ def test_a_batch_that_was_written_in_part_is_gone_on_with() -> None:
     assert output.unsent == 9
 
 
+def test_the_pieces_of_a_long_reply_are_written_one_by_one_and_in_order() -> None:
+    output = core().output
+    results = b'["%b"]' % (b"x" * 2 * PIECES_FROM)
+    for reply in (b"one\n", b"two\n", reply_message(3, results), b"four\n", reply_message(5, results), b"six\n"):
+        output.add(reply)
+    expected = b"one\ntwo\n%bfour\n%bsix\n" % (join_reply(3, results), join_reply(5, results))
+    assert output.unsent == len(expected)
+    written, batches = b"", 0
+    while (data := output.take()) is not None:
+        assert output.take() is None
+        count = min(len(data), 100_000)
+        written += data[:count]
+        output.written(data, count)
+        batches += 1
+    assert written == expected
+    assert batches == 7
+    assert output.unsent == 0
+    assert output.empty
+
+
 @pytest.mark.parametrize(
     ("limits", "paused"),
     [({}, False), ({"max_queued": 1}, True), ({"max_memory": 600}, True), ({"max_memory": 100_000}, False)],
@@ -224,7 +245,7 @@ class Machine(RuleBasedStateMachine):
         self.sequence = 0
         self.waiting: list[Call] = []
         self.running: list[Call] = []
-        self.batch: bytes | None = None
+        self.batch: bytes | memoryview | None = None
         self.replies: list[int] = []
         self.written = b""
 

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import pytest
 
 import plugsvc
+from plugsvc.host.binds import bind_of
 from tests.interop import tools
 
 SECONDS = 60
@@ -164,7 +165,7 @@ def test_a_host_on_plugsvc(testee: list[str], executable: Any, bind: str) -> Non
         os.close(stdout)
 
     options: plugsvc.ExecuteOptions = {
-        "bind": registry().bind(bind),
+        "bind": registry().bind(bind_of(bind, trusted=True)),
         "stdin": stdin,
         "stdout": stdout,
         "timeout": SECONDS,

@@ -1,7 +1,8 @@
 """Known failures: what a testee is known to get wrong, with the expected message and the reason.
 
 A file holds tables ``[[failure]]`` with ``case`` (``*`` and ``?`` are wild), ``message`` (a text that must stand in
-the failure's message), ``reason``, and optionally ``scheme``, one or an array of several. The first entry that fits a
+the failure's message), ``reason`` (empty where nobody has filled it in yet), and optionally ``scheme``,
+one or an array of several. The first entry that fits a
 case counts. A case that is listed and passes fails the run; one that fails differently is a failure as well.
 """
 
@@ -45,6 +46,15 @@ class KnownFailures:
         """
         return cls(tuple(entry for path in paths for entry in _entries(path)))
 
+    @staticmethod
+    def parse(path: str, text: str) -> list[KnownFailure]:
+        """The entries of a text; ``path`` names it in errors.
+
+        Raises:
+            KnownFailuresError: as `load`.
+        """
+        return _parse(path, text)
+
     def find(self, case_id: str, scheme: str) -> KnownFailure | None:
         """The first entry for a case, or None."""
         for entry in self.entries:
@@ -55,10 +65,17 @@ class KnownFailures:
 
 def _entries(path: str) -> list[KnownFailure]:
     try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return KnownFailures.parse(path, Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise KnownFailuresError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise KnownFailuresError(f"{path}: not TOML: {error}") from None
+
+
+def _parse(path: str, text: str) -> list[KnownFailure]:
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise KnownFailuresError(f"{path}: not TOML: {error}") from None
     unknown = data.keys() - {"failure"}
     if unknown:
@@ -71,9 +88,11 @@ def _entries(path: str) -> list[KnownFailure]:
         unknown = row.keys() - {"case", "message", "reason", "scheme"}
         if unknown:
             raise KnownFailuresError(f"{path}: failure {number}: unknown key {sorted(unknown)[0]!r}")
-        for key in ("case", "message", "reason"):
+        for key in ("case", "message"):
             if not isinstance(row.get(key), str) or not row[key].strip():
                 raise KnownFailuresError(f"{path}: failure {number}: {key} is missing or empty")
+        if not isinstance(row.get("reason"), str):
+            raise KnownFailuresError(f"{path}: failure {number}: reason is missing")
         schemes = row.get("scheme", [])
         schemes = [schemes] if isinstance(schemes, str) else schemes
         if not isinstance(schemes, list) or not all(isinstance(name, str) and name for name in schemes):

@@ -19,7 +19,7 @@ from conformance.drive.programs import run_program
 from conformance.drive.transports import TRANSPORTS
 from conformance.outcomes import CaseProblem, HarnessError, Timeout, Unsupported
 from conformance.requirements import Side
-from conformance.settings import Plan, Settings
+from conformance.settings import Plan, Settings, TesteeOptions
 
 REFERENCE = shlex.join([sys.executable, "-P", "-m", "conformance.reference"])
 """The command of the reference testee."""
@@ -27,8 +27,10 @@ REFERENCE = shlex.join([sys.executable, "-P", "-m", "conformance.reference"])
 MADE_UP = "conformance-made-up"
 
 
-def make_plan(settings: Settings, commands: Sequence[str]) -> Plan:
+def make_plan(settings: Settings, commands: Sequence[str], options: Sequence[TesteeOptions] = ()) -> Plan:
     """Load the testees (the reference if none is named), check that they are honest, and check the settings.
+
+    ``options`` are those of each testee, or none at all.
 
     Raises:
         TesteeError: a testee cannot be run, breaks the contract, or claims what does not exist.
@@ -37,11 +39,15 @@ def make_plan(settings: Settings, commands: Sequence[str]) -> Plan:
     with contained():
         testees = _named_apart([load(command) for command in commands or [REFERENCE]])
         settings.check(testees)
+        if settings.seed is None:
+            settings = replace(settings, seed=random.SystemRandom().randrange(1 << 32))
+        own = {testee.name: settings.for_testee(testee, of) for testee, of in zip(testees, options, strict=False)}
+        plan = Plan(settings, testees, {name: each for name, each in own.items() if each != settings})
         for testee in testees:
-            smoke(testee, settings)
-    if settings.seed is None:
-        settings = replace(settings, seed=random.SystemRandom().randrange(1 << 32))
-    return Plan(settings, testees)
+            if testee.name in plan.own:
+                plan.own[testee.name].check([testee])
+            smoke(testee, plan.settings_of(testee.name))
+    return plan
 
 
 def _named_apart(testees: list[Testee]) -> list[Testee]:

@@ -92,6 +92,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(names, values, ids=[row.parameters for row in rows], indirect=[collectors.PARAMETER])
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what failed last before the others, where that was asked for."""
+    run = config.stash[RUN]
+    if run.plan.settings.first:
+        items.sort(key=lambda item: not run.is_first(item.nodeid))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Note what is going to be run, after everybody has left out what shall not."""
     session.config.stash[RUN].rows.expect(item.nodeid for item in session.items)
@@ -126,7 +133,14 @@ def _row_of(item: pytest.Item) -> SelectedRow | None:
 def _judge(item: pytest.Item, selected: SelectedRow, call: pytest.CallInfo[None], rep: pytest.TestReport) -> None:
     run = item.config.stash[RUN]
     error = call.excinfo.value if call.excinfo is not None else None
-    row = judge(selected, run.plan.settings, run.known, item.stash.get(SESSIONS, None), error, str(rep.longrepr))
+    row = judge(
+        selected,
+        run.settings_of(selected),
+        run.known_of(selected),
+        item.stash.get(SESSIONS, None),
+        error,
+        str(rep.longrepr),
+    )
     row.duration = round(call.stop - item.stash.get(_START, call.start), 6)
     _show(rep, row, item)
     row.outcome = str(row.outcome)  # plain data: it travels with the report, also between processes

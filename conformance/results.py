@@ -90,18 +90,23 @@ def summary(rows: Iterable[Row]) -> dict[str, Any]:
     }
 
 
+def suite(seed: int | None) -> dict[str, Any]:
+    """The suite as reports have it, with the seed of what is generated."""
+    return {
+        "name": "plugsvc-conformance",
+        "version": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "seed": seed,
+    }
+
+
 def report(rows: Iterable[Row], testees: Iterable[Testee], *, exit_code: int, seed: int | None) -> dict[str, Any]:
     """The JSON report."""
     rows = list(rows)
     return {
         "report": REPORT_VERSION,
-        "suite": {
-            "name": "plugsvc-conformance",
-            "version": __version__,
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "seed": seed,
-        },
+        "suite": suite(seed),
         "testees": [testee.to_json() for testee in testees],
         "results": [asdict(row) for row in rows],
         "summary": {**summary(rows), "exit": exit_code},

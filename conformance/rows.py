@@ -42,7 +42,7 @@ class Rows:
     def expect(self, node_ids: Iterable[str]) -> None:
         """Note what is going to be run; node ids of other tests are ignored."""
         for node_id in node_ids:
-            row = self._find(node_id)
+            row = self.find(node_id)
             if row is not None:
                 self._expected[node_id] = row
 
@@ -58,7 +58,7 @@ class Rows:
 
     def died(self, node_id: str) -> None:
         """Note that the process which ran a node has died; ids of other tests are ignored."""
-        if node_id in self._expected or self._find(node_id) is not None:
+        if node_id in self._expected or self.find(node_id) is not None:
             self._died.add(node_id)
             self.failed_reports += 1
 
@@ -76,7 +76,8 @@ class Rows:
         """Say how the run ended to who reads the events."""
         self._event("finish", {"exit": code})
 
-    def _find(self, node_id: str) -> SelectedRow | None:
+    def find(self, node_id: str) -> SelectedRow | None:
+        """The row of a node id, or None for that of another test."""
         path, _, function = node_id.partition("::")
         name = f"{path.rpartition('/')[2]}::{function}"
         if name in self._selected:

@@ -61,7 +61,8 @@ class CaseSessions:
                 stack.callback(session.close)
 
     def _start(self, *args: Any, **options: Any) -> Session:
-        settings, subject = self.plan.settings, self.row.subject
+        subject = self.row.subject
+        settings = self.plan.settings_of(subject.testee.name)
         options.setdefault("timeout", settings.timeout)
         if subject.side is Side.MISUSE:
             return MisuseSession(subject.testee, *args, **options)
@@ -74,7 +75,8 @@ class CaseSessions:
         return PluginSession(subject.testee, *args, **options)
 
     def _choices(self) -> Choices:
-        settings, row = self.plan.settings, self.row
+        row = self.row
+        settings = self.plan.settings_of(row.subject.testee.name)
         saved = settings.saved() if row.shard == 0 else []
         return Choices(
             profile=settings.profile,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from conformance import selection
 from conformance.case import Case, catalogue, matches
+from conformance.configuration import ConfigurationError, ConfiguredTestee
 from conformance.drive.capabilities import Testee
-from conformance.drive.transports import TRANSPORTS
+from conformance.drive.transports import TRANSPORTS, bind_of
 from conformance.fuzz.database import DatabaseError, open_database
 from conformance.fuzz.engine import CAMPAIGN
 from conformance.fuzz.record import RecordError, unpack
@@ -23,7 +24,10 @@ class UsageError(Exception):
     """The run cannot be done as it was asked for; one line."""
 
 
-REFUSED = (UsageError, KnownFailuresError, RegressionError, DatabaseError)
+Key = tuple[str, str, str]
+"""What no two rows of a run have in common: case with share, testee, transport."""
+
+REFUSED = (UsageError, ConfigurationError, KnownFailuresError, RegressionError, DatabaseError)
 """What is raised for choices that cannot be followed: a matter of the command line, or of a file that it names."""
 
 
@@ -62,6 +66,12 @@ class SelectedRow:
         return f"{self.case.id}[{self.variant}]" if self.variant else self.case.id
 
     @property
+    def key(self) -> Key:
+        """What no two rows of a run have in common, as `conformance.results.Row` has it."""
+        label = f"{self.case_id}#{self.shard + 1}" if self.shards > 1 else self.case_id
+        return label, self.subject.testee.name, self.subject.scheme
+
+    @property
     def parameters(self) -> str:
         """What stands in the brackets of the node id; plain ASCII, so that pytest takes it as it is."""
         shard = f"share{self.shard + 1}" if self.shards > 1 else ""
@@ -76,8 +86,34 @@ class SelectedRow:
 
 
 @dataclass(frozen=True)
+class TesteeOptions:
+    """What a testee has of its own, beside the settings of the run."""
+
+    __test__ = False  # not a test class, whatever its name begins with
+
+    transports: tuple[str, ...] = ()
+    timeout: float | None = None
+    known_failures: tuple[str, ...] = ()
+    skips: tuple[str, ...] = ()
+
+
+def options_of(testee: ConfiguredTestee, given: Iterable[str]) -> TesteeOptions:
+    """The options of a configured testee; what the command line says itself comes first."""
+    explicit = set(given)
+    return TesteeOptions(
+        transports=() if explicit & {"schemes", "binds"} else testee.transports,
+        timeout=None if "timeout" in explicit else testee.timeout,
+        known_failures=testee.known_failures,
+        skips=testee.skips,
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     """The choices of a run. ``timeout`` bounds each single wait, in seconds.
+
+    ``shard`` is (I, N): of all rows the I-th of N parts, counted from 1. ``only`` are the rows to run, None for all;
+    ``first`` are those to run before the others.
 
     ``spread`` adds the selection of `conformance.selection` over the other transports, where no transport is chosen.
     ``shards`` is the number of shares in which each generated case is run, ``workers`` that of the
@@ -107,6 +143,9 @@ class Settings:
     generated_only: bool = False
     known_failures: tuple[str, ...] = ()
     spread: bool = True
+    shard: tuple[int, int] | None = None
+    only: tuple[Key, ...] | None = None
+    first: tuple[Key, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For the workers of a parallel run."""
@@ -115,8 +154,28 @@ class Settings:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Settings:
         """The inverse of `to_json`."""
-        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
-        return cls(**fields)
+        return cls(**{key: _tuples(value) for key, value in data.items()})
+
+    def for_testee(self, testee: Testee, options: TesteeOptions) -> Settings:
+        """The settings for a testee that has options of its own.
+
+        Raises:
+            UsageError: a transport that neither the suite nor the testee has.
+        """
+        role = testee.role(Side.HOST)
+        declared = role.binds if role else ()
+        for name in options.transports:
+            if name not in TRANSPORTS and name not in declared and name != selection.ALL:
+                raise UsageError(f"{testee.name}: transports: {name}: no such transport")
+        binds = [bind for name in options.transports for bind in _binds(name, declared)]
+        return replace(
+            self,
+            schemes=tuple(name for name in options.transports if name in (*TRANSPORTS, selection.ALL)) or self.schemes,
+            binds=tuple(dict.fromkeys(binds)) or self.binds,
+            timeout=options.timeout or self.timeout,
+            known_failures=(*self.known_failures, *options.known_failures),
+            skips=(*self.skips, *options.skips),
+        )
 
     def saved(self) -> list[Regression]:
         """The regressions of all the folders.
@@ -243,26 +302,66 @@ class Settings:
             open_database(self.database)
 
 
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _binds(transport: str, declared: Iterable[str]) -> list[str]:
+    """The binds of a host that a transport means: those of the name, or the first one of the same scheme."""
+    declared = list(declared)
+    exact = [bind for bind in declared if bind in (transport, bind_of(transport))]
+    if exact or transport == selection.ALL:
+        return exact or [selection.ALL]
+    schemes = {each.bind: each.scheme for each in TRANSPORTS.values()}
+    scheme = TRANSPORTS[transport].scheme if transport in TRANSPORTS else ""
+    return [bind for bind in declared if schemes.get(bind) == scheme][:1]
+
+
 @dataclass
 class Plan:
-    """Settings and testees together: all that a worker of a parallel run must know."""
+    """Settings and testees together: all that a worker of a parallel run must know.
+
+    ``own`` has the settings of testees that have options of their own, by name.
+    """
 
     settings: Settings
     testees: list[Testee] = field(default_factory=list)
+    own: dict[str, Settings] = field(default_factory=dict)
+
+    def settings_of(self, name: str) -> Settings:
+        """The settings for a testee."""
+        return self.own.get(name, self.settings)
 
     def selected(self) -> list[SelectedRow]:
         """The rows that the run will have, in the order in which they are run."""
-        settings = self.settings
+        rows = self._all()
+        if self.settings.shard is not None:
+            number, count = self.settings.shard
+            rows = rows[number - 1 :: count]
+        if self.settings.only is None:
+            return rows
+        only = set(self.settings.only)
+        return [row for row in rows if row.key in only]
+
+    def _all(self) -> list[SelectedRow]:
+        shards_of = self.settings.shards_of
         return [
-            SelectedRow(case, variant, subject, shard, settings.shards_of(case))
+            SelectedRow(case, variant, subject, shard, shards_of(case))
             for case in catalogue().values()
-            if (subjects := settings.subjects(self.testees, case))
+            if (subjects := self._subjects(case))
             for variant, case_id in zip(case.each or [""], case.ids, strict=True)
-            if settings.selects(case, case_id)
-            for shard in range(settings.shards_of(case))
-            for subject in subjects
-            if settings.runs(case, case_id, subject)
+            for shard in range(shards_of(case))
+            for subject, settings in subjects
+            if settings.selects(case, case_id) and settings.runs(case, case_id, subject)
         ]
+
+    def _subjects(self, case: Case) -> list[tuple[Subject, Settings]]:
+        """What a case is run on, with the settings for it."""
+        found: list[tuple[Subject, Settings]] = []
+        for testee in self.testees:
+            settings = self.settings_of(testee.name)
+            found += [(subject, settings) for subject in settings.subjects([testee], case)]
+        return found
 
     def rows(self, *, generated: bool = False) -> int:
         """How many rows the run will have, or how many of them of generated cases."""
@@ -276,9 +375,14 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """For a file or a worker."""
-        return {"settings": self.settings.to_json(), "testees": [testee.to_json() for testee in self.testees]}
+        return {
+            "settings": self.settings.to_json(),
+            "testees": [testee.to_json() for testee in self.testees],
+            "own": {name: settings.to_json() for name, settings in self.own.items()},
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Plan:
         """The inverse of `to_json`."""
-        return cls(Settings.from_json(data["settings"]), [Testee.from_json(row) for row in data["testees"]])
+        own = {name: Settings.from_json(settings) for name, settings in data["own"].items()}
+        return cls(Settings.from_json(data["settings"]), [Testee.from_json(row) for row in data["testees"]], own)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import click
 
+from conformance.configuration import ConfigurationError, asked, find
 from conformance.doctor import host_steps, misuse_steps, plugin_steps
 from conformance.doctor.info import examine_info
 from conformance.doctor.steps import OK, SKIPPED, WRONG, Examination, Finding, examine
@@ -32,16 +34,24 @@ def findings(command: str, timeout: float, side: Side | None = None) -> Iterator
 
 
 @click.command()
-@click.argument("testee")
+@click.argument("testee", required=False)
 @click.option("--side", type=click.Choice([side.value for side in Side]), help="The steps of one side only.")
 @click.option("--timeout", type=click.FloatRange(0.1), default=10.0, metavar="S", help="Seconds of each wait (10).")
 @click.option("-q", "--quiet", is_flag=True, help="Show mistakes only.")
-def doctor(testee: str, side: str | None, timeout: float, quiet: bool) -> None:
+def doctor(testee: str | None, side: str | None, timeout: float, quiet: bool) -> None:
     """Go through the testee contract step by step, and say what TESTEE gets wrong.
+
+    TESTEE is a command, or the name of a testee of the configuration; without it, all of those are examined.
 
     Exit status: 0 it keeps the contract; 1 it does not.
     """
-    wrong = show(findings(testee, timeout, Side(side) if side else None), quiet)
+    try:
+        testees = asked([], [testee] if testee else [], find(Path.cwd()))
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from None
+    if not testees:
+        raise click.UsageError("name the command of a testee: there is no configuration")
+    wrong = sum(show(findings(each.command, timeout, Side(side) if side else None), quiet) for each in testees)
     sys.exit(ExitCode.NONCONFORMING if wrong else ExitCode.CONFORMS)
 
 

@@ -5,6 +5,21 @@ from __future__ import annotations
 from conformance.requirements import all_requirements
 from conformance.results import Row
 
+SHORT = 10
+"""Lines of a failure where it is shown in short."""
+
+
+def short_lines(row: Row) -> list[str]:
+    """The lines of a failure without wire, stacks and standard error: what is wrong, and how to reproduce it."""
+    known = all_requirements()
+    over = f" over {row.scheme}" if row.scheme else ""
+    lines = [f"{row.outcome.upper()} {row.label} ({row.level}) on {row.testee}{over}"]
+    lines += [f"  {id_} {known[id_].text}" for id_ in row.requirements[:2]]
+    room = SHORT - len(lines) - 1
+    said = [f"  {line}" for line in row.message.splitlines()]
+    lines += said if len(said) <= room else [*said[: room - 1], f"  … {len(said) - room + 1} more lines with -v"]
+    return [*lines, f"  reproduce: {row.reproduce}"]
+
 
 def failure_lines(row: Row) -> list[str]:
     """The lines of a failure's report."""

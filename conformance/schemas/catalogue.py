@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from conformance.configuration import Configuration
 from conformance.report.saved import ReportFile
 from conformance.schemas import contract, wire
 
@@ -43,6 +44,7 @@ SCHEMAS: dict[str, tuple[str, Callable[[], Schema]]] = {
     "outcome": ("A line that a plugin under test writes.", lambda: dict(contract.OUTCOME_SCHEMA)),
     "request": ("A message from the plugin to the host.", _of(wire.Request)),
     "reply": ("A message from the host to the plugin.", _of(wire.Reply)),
+    "configuration": ("conformance.toml, and [tool.plugsvc-conformance] in pyproject.toml.", _of(Configuration)),
     "report": ("The JSON report of a run.", _of(ReportFile)),
 }
 """Name to what it describes and how it is made."""

@@ -79,7 +79,7 @@ def test_known_failures_of_several_schemes(tmp_path: Path) -> None:
     [
         ("nonsense", "not TOML"),
         ("[[failures]]\n", "unknown key 'failures'"),
-        ('[[failure]]\ncase = "a"\nmessage = "b"\n', "failure 1: reason is missing or empty"),
+        ('[[failure]]\ncase = "a"\nmessage = "b"\n', "failure 1: reason is missing$"),
         ('[[failure]]\ncase = "a"\nmessage = ""\nreason = "c"\n', "failure 1: message is missing or empty"),
         ('[[failure]]\ncase = "a"\nmessage = "b"\nreason = "c"\ncases = "d"\n', "failure 1: unknown key 'cases'"),
         (

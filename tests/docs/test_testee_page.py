@@ -67,7 +67,18 @@ def test_options_of_run() -> None:
     named = {word for line in section.splitlines() for word in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", line)}
     params = main.commands["run"].params
     options = {name for param in params if isinstance(param, click.Option) for name in param.opts}
-    assert options == {word for word in named - {"--pyargs", "-x"} if not word.startswith("--conformance")}
+    assert options == {
+        word
+        for word in named - {"--pyargs", "-vv", "--dist", "--max-worker-restart"}
+        if not word.startswith("--conformance")
+    }
+
+
+ITS_OWN = {
+    *("-n", "-x", "-q", "-v", "--quiet", "--verbose", "--color", "--max-failures", "--last-failed", "--failed-first"),
+    *("--junit", "--jsonl", "--markdown", "--html", "--shard", "--update-known-failures"),
+}
+"""Options of the command for which pytest has others of its own, or which concern whole runs of the suite alone."""
 
 
 def test_options_of_pytest() -> None:
@@ -75,5 +86,5 @@ def test_options_of_pytest() -> None:
     params = main.commands["run"].params
     options = {name for param in params if isinstance(param, click.Option) for name in param.opts}
     ours = {f"--{name}" for name in OPTIONS}
-    assert options - ours == {"-n", "--junit"}
+    assert options - ours == ITS_OWN
     assert ours - options == {"--plan", "--events"}

@@ -21,6 +21,7 @@ from conformance.configuration import ConfigurationError, find
 from conformance.doctor.command import doctor
 from conformance.drive.contain import contained
 from conformance.guard import INTERRUPTED, run_guarded
+from conformance.interop.command import interop
 from conformance.mutants import (
     SEED,
     Mutant,
@@ -207,7 +208,7 @@ def _verify_tags(marked: list[Mutant], workers: int | None, timeout: float, seed
     return ExitCode.NONCONFORMING if wrong else ExitCode.CONFORMS
 
 
-for command in (run, doctor, init, report_command, diff, badge, schema, check):
+for command in (run, doctor, init, report_command, diff, badge, schema, check, interop):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -322,6 +322,10 @@ def _ends_after_malformed_request(talk: Conversation) -> Iterator[Finding]:
         return
     if _still_open(talk, REPLIES, bad.at):
         yield Finding(bad.at, f"expected the host to end the connection within {GRACE_SECONDS:g} s of this", bad)
+    for message, earlier in talk.stray:
+        if message.at >= bad.at and earlier is None:
+            yield Finding(message.at, "expected no reply to a malformed request", message)
+            return
     requests = [exchange.request for exchange in talk.exchanges]
     behind = next(at for at, request in enumerate(requests) if request is bad) + 1
     for exchange in talk.exchanges[behind:]:

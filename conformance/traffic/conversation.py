@@ -149,7 +149,9 @@ def converse(events: Sequence[Event]) -> Conversation:
 def _key(message: Message) -> Any:
     """By what requests and replies are matched: an absent sequence counts as 0, which is free."""
     sequence = message.fields.get("sequence")
-    return sequence or 0 if isinstance(sequence, int | float | None) else repr(sequence)
+    if isinstance(sequence, bool) or not isinstance(sequence, int | float | None):
+        return repr(sequence)
+    return sequence or 0
 
 
 class _Reader:

@@ -26,6 +26,7 @@ FIRST_IMPORTS_OF_THE_SUITE: list[set[str]] = [
     {"outcomes", "requirements", "oracle"},
     {"starters", "traffic"},
     {"drive"},
+    {"interop"},
     {"case"},
     {"known_failures", "fuzz", "selection", "configuration"},
     {"settings", "results", "command_options"},

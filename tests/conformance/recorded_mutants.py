@@ -15,6 +15,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -59,13 +60,13 @@ def record_and_judge(
     return [each for judgement in judgements for each in judgement.violations if each.side.value == side]
 
 
-def is_found(mutant: Mutant) -> bool:
-    """Whether the recordings of the cases that catch a mutant show the requirement that it breaks."""
+def broken_by(mutant: Mutant) -> set[str]:
+    """The requirements that the recordings of the cases which catch a mutant show broken."""
     with mutated(mutant) as (command, env):
         cases = [case.id for case in cases_for(mutant)]
         scheme = (mutant.transports or (("file",) if mutant.side.value == "plugin" else ("devfd",)))[0]
         found = record_and_judge(command, env, mutant.side.value, cases, scheme)
-    return bool({each.requirement for each in found} & set(mutant.catches))
+    return {each.requirement for each in found}
 
 
 def visible_mutants(mutants: Sequence[Mutant]) -> list[Mutant]:
@@ -101,12 +102,13 @@ def main() -> int:
         for mutant in chosen:
             first.setdefault((mutant.catches[0], mutant.side.value), mutant)
         chosen = list(first.values())
-    count = 0
+    words = Counter[str]()
     for mutant in chosen:
-        found_it = is_found(mutant)
-        count += found_it
-        print(f"{'found' if found_it else 'MISSED'} {' '.join(mutant.catches)} {mutant.id}", flush=True)
-    print(f"{count} of {len(chosen)} mutants found")
+        broken = broken_by(mutant)
+        word = "found" if broken & set(mutant.catches) else "found as another" if broken else "not seen"
+        words[word] += 1
+        print(f"{word}: {mutant.id} breaks {' '.join(mutant.catches)}, seen {' '.join(sorted(broken))}", flush=True)
+    print(f"of {len(chosen)} mutants: " + ", ".join(f"{count} {word}" for word, count in words.items()))
     return 0
 
 

@@ -95,6 +95,7 @@ GUILTY: list[tuple[str, list[str | float]]] = [
     ("host ERR-09", [ask("bogus"), '<{"sequence":1,"error":"what?"}\n', *EOF]),
     ("host MAL-03", [">]", 9.0, "exit 0"]),
     ("host MAL-03", ['>{"sequence":"1"}' + CALL[1:], '<{"sequence":1,"reply":[]}\n', "< eof", "exit 0"]),
+    ("host MAL-03", ['>{"sequence":true,' + CALL[15:], REPLY, "exit 0"]),
     ("host MAL-04", [CALL, ">]", "< eof", 1.0, "exit 0"]),
     ("host END-12", [CALL, "> eof", 2.0, "< eof", 2.0, "exit 0"]),
 ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Lets implementations talk to each other, and says who works with whom."""

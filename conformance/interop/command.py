@@ -20,12 +20,18 @@ REFERENCE = shlex.join([sys.executable, "-P", "-m", "conformance.reference"])
 
 @click.command()
 @click.option("--testee", "testees", multiple=True, metavar="CMD", help="Command of a testee (default: the reference).")
+@click.option("--transport", "transports", multiple=True, type=click.Choice(list(SCHEMES)), help="These only.")
 @click.option("--recorder", metavar="CMD", help="What records (default: `plugsvc record`, if it is installed).")
 @click.option("--timeout", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds for one pair.")
 @click.option("--json", "json_file", metavar="F", help="Write the cells as JSON.")
 @click.option("--markdown", "markdown_file", metavar="F", help="Write the tables as Markdown.")
 def interop(
-    testees: tuple[str, ...], recorder: str | None, timeout: float, json_file: str | None, markdown_file: str | None
+    testees: tuple[str, ...],
+    transports: tuple[str, ...],
+    recorder: str | None,
+    timeout: float,
+    json_file: str | None,
+    markdown_file: str | None,
 ) -> None:
     """Let every host run every plugin over every transport that both have, and say who works with whom.
 
@@ -37,7 +43,7 @@ def interop(
         click.echo(f"plugsvc-conformance: {error}", err=True)
         sys.exit(ExitCode.CANNOT_RUN)
     found: list[Cell] = []
-    for cell in cells(loaded, _recorder(recorder), timeout=timeout):
+    for cell in cells(loaded, _recorder(recorder), timeout=timeout, only=transports):
         found.append(cell)
         if cell.outcome != NOT_OFFERED:
             click.echo(

@@ -61,11 +61,14 @@ class Cell:
         return self.__dict__ | {"violations": list(self.violations)}
 
 
-def cells(testees: Sequence[Testee], recorder: Sequence[str], *, timeout: float) -> Iterator[Cell]:
-    """Run every pair over every transport, and yield each cell when it is there."""
+def cells(
+    testees: Sequence[Testee], recorder: Sequence[str], *, timeout: float, only: Sequence[str] = ()
+) -> Iterator[Cell]:
+    """Run every pair over every transport, or over these only, and yield each cell when it is there."""
     hosts = [(each, role) for each in testees if (role := each.role(Side.HOST)) is not None]
     plugins = [(each, role) for each in testees if (role := each.role(Side.PLUGIN)) is not None]
     transports = [name for name in SCHEMES if any(name in role.binds for _, role in hosts)]
+    transports = [name for name in transports if not only or name in only]
     for host, offers in hosts:
         for plugin, opens in plugins:
             for transport in transports:
@@ -93,7 +96,7 @@ def run_pair(host: Testee, plugin: Testee, transport: str, recorder: Sequence[st
     offers, opens = host.roles[Side.HOST.value], plugin.roles[Side.PLUGIN.value]
     wanted = steps(offers, opens)
     with tempfile.TemporaryDirectory(prefix="interop-") as folder:
-        stage = _Stage(Path(folder), plugin, recorder)
+        stage = _Stage(Path(folder), plugin, transport, recorder)
         command = [*host.argv, *offers.path, "--bind", transport, str(stage.executable)]
         try:
             status, stderr, outcomes = stage.play(command, wanted, timeout)
@@ -169,22 +172,25 @@ def _answer(step: Step, reply: dict[str, Any]) -> Any:
 
 
 class _Stage:
-    """The files of one pair: an executable plugin that takes its instructions from a named pipe."""
+    """The files of one pair: an executable plugin that is driven over two named pipes."""
 
-    def __init__(self, folder: Path, plugin: Testee, recorder: Sequence[str]) -> None:
+    def __init__(self, folder: Path, plugin: Testee, transport: str, recorder: Sequence[str]) -> None:
         self.recording = folder / "recording.jsonl"
         self.executable = folder / "plugin"
         self._instructions, self._outcomes = folder / "instructions", folder / "outcomes"
+        self._came = b""
         os.mkfifo(self._instructions)
-        self._outcomes.touch()
+        os.mkfifo(self._outcomes)
         recorded = [*recorder, "-o", str(self.recording), "--"] if recorder else []
         command = shlex.join([*recorded, *plugin.argv])
-        role = plugin.roles[Side.PLUGIN.value]
-        if "control-fd" in role.features:
-            drive = f"exec 8<{shlex.quote(str(self._instructions))} 9>{shlex.quote(str(self._outcomes))}\n"
+        # Some hosts start plugins with the standard streams closed, where a testee may not even start.
+        errors = shlex.quote(str(folder / "errors"))
+        if transport == "stdio":
+            drive = f"exec 8<{shlex.quote(str(self._instructions))} 9>{shlex.quote(str(self._outcomes))} 2>{errors}\n"
             drive += f'CONFORMANCE_CONTROL=8,9 exec {command} "$@"\n'
         else:
-            drive = f'exec {command} "$@" <{shlex.quote(str(self._instructions))} >{shlex.quote(str(self._outcomes))}\n'
+            drive = f'exec {command} "$@" <{shlex.quote(str(self._instructions))}'
+            drive += f" >{shlex.quote(str(self._outcomes))} 2>{errors}\n"
         self.executable.write_text(
             f'#!/bin/sh\nif [ "$1" = info ]; then exec {shlex.join(plugin.argv)} info; fi\n{drive}', encoding="utf-8"
         )
@@ -201,6 +207,7 @@ class _Stage:
         deadline = time.monotonic() + timeout
         # Open both ways, so that nobody waits for the other end, and no end of file comes before it is time.
         pipe = os.open(self._instructions, os.O_RDWR | os.O_NONBLOCK)
+        outcomes = os.open(self._outcomes, os.O_RDWR | os.O_NONBLOCK)
         rest = memoryview("".join(json.dumps(step.instruction) + "\n" for step in wanted).encode())
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
@@ -209,7 +216,7 @@ class _Stage:
             listener = threading.Thread(target=lambda: errors.append(host.stderr.read() if host.stderr else b""))
             listener.start()
             status: int | None = None
-            while len(self._read()) < len(wanted) and status is None and time.monotonic() < deadline:
+            while len(self._read(outcomes)) < len(wanted) and status is None and time.monotonic() < deadline:
                 with suppress(BlockingIOError):
                     rest = rest[os.write(pipe, rest) :]
                 with suppress(subprocess.TimeoutExpired):
@@ -221,11 +228,17 @@ class _Stage:
                 os.killpg(host.pid, signal.SIGKILL)
             listener.join(END_SECONDS)
         lines = b"".join(errors).decode("utf-8", "replace").strip().splitlines()
-        return status, lines[-1] if lines else "", self._read()
+        found = self._read(outcomes)
+        os.close(outcomes)
+        return status, lines[-1] if lines else "", found
 
-    def _read(self) -> dict[int, dict[str, Any]]:
+    def _read(self, outcomes: int) -> dict[int, dict[str, Any]]:
+        """The outcomes that have come so far, by the ids of their instructions."""
+        with suppress(BlockingIOError):
+            while data := os.read(outcomes, 1 << 20):
+                self._came += data
         found = {}
-        for line in self._outcomes.read_bytes().splitlines(keepends=True):
+        for line in self._came.splitlines(keepends=True):
             if line.endswith(b"\n"):
                 with suppress(ValueError, KeyError, TypeError):
                     outcome = json.loads(line)

@@ -21,6 +21,8 @@ GRACE_SECONDS = 5.0
 """How long a side has to end a connection after a malformed message, before that counts as not ending it."""
 IN_FLIGHT_SECONDS = 1.0
 """What was sent so soon after an event may have been under way before the sender knew of it."""
+CLOSING_SECONDS = 0.05
+"""A plugin closes its two ends one after the other; its host may answer the first with an end of its own."""
 LOOKUPS = ("hasNamespace", "getManifest", "listServices")
 TYPES = ("call", *LOOKUPS)
 PLAIN = re.compile(r"[\w .-]*", re.ASCII)
@@ -219,7 +221,7 @@ def _left(talk: Conversation) -> float | None:
     if end is None or talk.first_malformed(REQUESTS) is not None or talk.first_malformed(REPLIES) is not None:
         return None
     gone = [talk.closed.get(REPLIES), talk.exit.at if talk.exit else None]
-    return None if any(at is not None and at < end + IN_FLIGHT_SECONDS / 2 for at in gone) else end
+    return None if any(at is not None and at < end + CLOSING_SECONDS for at in gone) else end
 
 
 def _unanswered(talk: Conversation, end: float) -> list[Exchange]:

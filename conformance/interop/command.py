@@ -87,9 +87,9 @@ def page(found: Sequence[Cell]) -> list[str]:
         "# Who works with whom",
         "",
         "Made by `plugsvc-conformance interop --markdown docs/interop.md`; do not edit. Each host runs each plugin over"
-        f" each transport that both have. They have a conversation of up to {steps} steps: lookups, calls with values"
-        " of several types, errors, a panic, an undefined service, inherited namespaces, large messages in both"
-        " directions, calls at the same time, and an orderly end. The recorder is between the two, and the"
+        f" each of these transports that both have. They have a conversation of up to {steps} steps: lookups, calls"
+        " with values of several types, errors, a panic, an undefined service, inherited namespaces, large messages in"
+        " both directions, calls at the same time, and an orderly end. The recorder is between the two, and the"
         " [judge](traffic.md#the-judge) says whose fault a failure is.",
         "",
         *table(found),

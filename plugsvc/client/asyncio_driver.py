@@ -74,6 +74,11 @@ class LoopCall(Call):
 
     __slots__ = ("driver", "future", "timer")
 
+    prefix: bytes
+    args: bytes
+    reply: Reply | None
+    sequence: int
+    done: bool
     driver: AsyncioDriver
     future: asyncio.Future[Reply | None]
 

@@ -33,10 +33,11 @@ class Interrupt:
     """Ends the waiting of others, in whatever `poll` they watch `fd` for input. `since`: when it was set."""
 
     def __init__(self) -> None:
+        self.fd: int
         self.fd, self._write = pipe()
         self._lock = threading.Lock()
-        self.is_set = False
-        self.since = 0.0
+        self.is_set: bool = False
+        self.since: float = 0.0
 
     def set(self) -> None:
         """Let nobody wait any longer, from any thread."""

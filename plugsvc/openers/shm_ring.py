@@ -27,7 +27,7 @@ import threading
 from collections.abc import Callable
 
 from ..errors import ProtocolError
-from .shm_memory import CONSUMER_WAITING, HEAD, PRODUCER_WAITING, TAIL, Memory, Ring, describe
+from .shm_memory import CONSUMER_WAITING, HEAD, PRODUCER_WAITING, TAIL, Memory, Ring, RingLayout, describe
 
 __all__ = ["Doorbells", "RingReader", "RingWriter"]
 
@@ -44,7 +44,8 @@ class Doorbells:
     """The two descriptors of a ring's end: one to listen to, one to ring. They belong to this object."""
 
     def __init__(self, heard: int, rung: int) -> None:
-        self.heard, self.rung = heard, rung
+        self.heard: int = heard
+        self.rung: int = rung
         self._pid = os.getpid()
 
     @property
@@ -97,10 +98,10 @@ class _End:
     """Indexes of the words that this kind of end writes: whether it sleeps, and its counter."""
 
     def __init__(self, memory: Memory, ring: Ring, heard: int, rung: int) -> None:
-        self.memory = memory
-        self.ring = memory.layout(ring)
-        self.doorbells = Doorbells(heard, rung)
-        self.asleep = False
+        self.memory: Memory = memory
+        self.ring: RingLayout = memory.layout(ring)
+        self.doorbells: Doorbells = Doorbells(heard, rung)
+        self.asleep: bool = False
         self._map, self._words = memory.map, memory.words[ring]
         # The own counter: no need to look into the memory for it. What is written to one is written to both,
         # and here first: interrupted in between, bytes go out with the next ones.
@@ -179,7 +180,8 @@ class _End:
 class RingReader(_End):
     """The consumer's end. `begun` is called, once, when the first bytes were read."""
 
-    waiting_word, own_word = CONSUMER_WAITING, HEAD
+    waiting_word: int = CONSUMER_WAITING
+    own_word: int = HEAD
 
     def __init__(
         self, memory: Memory, ring: Ring, filled: int, drained: int, *, begun: Callable[[], object] | None = None
@@ -276,7 +278,8 @@ class RingWriter(_End):
 
     atomic: int
     room: int = select.POLLIN
-    waiting_word, own_word = PRODUCER_WAITING, TAIL
+    waiting_word: int = PRODUCER_WAITING
+    own_word: int = TAIL
 
     def __init__(self, memory: Memory, ring: Ring, drained: int, filled: int) -> None:
         super().__init__(memory, ring, drained, filled)

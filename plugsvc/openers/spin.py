@@ -37,7 +37,8 @@ class Spin:
     def __init__(self, enabled: bool | None = None) -> None:
         self._enabled = several_cpus() if enabled is None else enabled
         self._misses = 0
-        self.pause, self.next_pause = 0, PAUSE
+        self.pause: int = 0
+        self.next_pause: int = PAUSE
 
     def until(self, ready: Callable[[], object]) -> bool:
         """Spin for a short while, or not at all; return whether `ready` came true."""

@@ -39,7 +39,7 @@ class RecordingWriter:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.connection = secrets.token_hex(4)
+        self.connection: str = secrets.token_hex(4)
         self.problem: str | None = None
         self._path = os.fspath(path)
         try:

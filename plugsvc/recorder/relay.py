@@ -55,7 +55,7 @@ class Flow:
 
     def __init__(self, direction: str) -> None:
         self.direction = direction
-        self.state = FlowState.READING
+        self.state: FlowState = FlowState.READING
         self.pending: memoryview = memoryview(b"")
         self.draining = False
 
@@ -104,9 +104,9 @@ class Relay:
     """Both flows, and whether the plugin's process runs."""
 
     def __init__(self) -> None:
-        self.requests = Flow(REQUESTS)
-        self.replies = Flow(REPLIES)
-        self.exited = False
+        self.requests: Flow = Flow(REQUESTS)
+        self.replies: Flow = Flow(REPLIES)
+        self.exited: bool = False
 
     @property
     def flows(self) -> tuple[Flow, Flow]:

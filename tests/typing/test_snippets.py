@@ -67,7 +67,7 @@ ACCEPTED = {
         class Own:
             name = "own"
             def run(
-                self, context: Context, plugin: Plugin, command: Command, serve: Callable[[Channel], Server], next: Next
+                self, context: Context, plugin: Plugin, command: Command, serve: Callable[[Channel], object], next: Next
             ) -> Exit:
                 return next(prepend_args=with_file_path("a"))
         registry.bind(Own())

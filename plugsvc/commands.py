@@ -181,14 +181,15 @@ def _group() -> click.Group:
         args: tuple[str, ...],
     ) -> None:
         """Execute the commands of PLUGIN with ARGS, one after the other."""
-        from .host.binds import BINDS
+        from .host.binds import BINDS, bind_of
         from .host.execution import execute, iterate_all
         from .host.plugin import new_plugin
 
         if bind is not None and bind not in BINDS:
             raise click.UsageError(f"unknown bind {bind!r}; there are {', '.join(BINDS)}")
         registry = _registry(module)
-        binding = registry.bind(*([] if bind is None else [bind]))
+        # Over shm a plugin can kill its host, which is this command and nothing else.
+        binding = registry.bind(*([] if bind is None else [bind_of(bind, trusted=True)]))
         # With the bind stdio, standard output is the connection.
         stdout: OutputTarget = "capture" if bind == "stdio" else "inherit"
         with _stoppable() as context:

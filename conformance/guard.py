@@ -76,6 +76,7 @@ def _status(load: Callable[[], click.Command]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _report("interrupted", INTERRUPTED)
     except BrokenPipeError as error:
+        _give_up(sys.stdout)
         return _report(f"standard output: {error.strerror}", ExitCode.CANNOT_RUN)
     except Exception as error:
         return _report(_describe(error), ExitCode.CANNOT_RUN)
@@ -101,8 +102,13 @@ def _flush(stream: Any) -> str:
     try:
         stream.flush()
     except OSError as error:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
+        _give_up(stream)
         return error.strerror or str(error)
     return ""
+
+
+def _give_up(stream: Any) -> None:
+    """Let a stream lead nowhere: what is left in it, and what is still written, is dropped."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)

@@ -327,11 +327,11 @@ def execute(path: str, argv: list[str], bind: list[str]) -> int:
     return 0
 
 
-def bind_of_name(name: list[str]) -> list[Bind]:
+def bind_of_name(name: list[str]) -> list[Bind | str]:
     """Return the bind that the command line names, if it names one; the contract's plugins are trusted."""
     from plugsvc.host.binds import bind_of
 
-    return [bind_of(each, trusted=True) for each in name]
+    return [bind_of(each, trusted=True) if each == "shm" else each for each in name]
 
 
 def registry(made: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function) -> Registry:

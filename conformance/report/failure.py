@@ -18,6 +18,7 @@ def short_lines(row: Row) -> list[str]:
     room = SHORT - len(lines) - 1
     said = [f"  {line}" for line in row.message.splitlines()]
     lines += said if len(said) <= room else [*said[: room - 1], f"  … {len(said) - room + 1} more lines with -v"]
+    lines += [f"  saved as a regression: {row.saved}"] if row.saved else []
     return [*lines, f"  reproduce: {row.reproduce}"]
 
 

@@ -132,7 +132,7 @@ def _walk(directory: str, seen: set[tuple[int, int]], tell: DiscoveryHandler) ->
     while waiting:
         current = waiting.pop()
         try:
-            entries = sorted(os.scandir(current), key=lambda each: each.name)
+            names = sorted(os.listdir(current))  # not scandir: it is to be closed, and an exception may come before
         except OSError as error:
             refused = DiscoveryError(f"{current}: cannot be read: {error.strerror or error}")
             if current == directory:
@@ -141,19 +141,20 @@ def _walk(directory: str, seen: set[tuple[int, int]], tell: DiscoveryHandler) ->
             continue
         files: list[str] = []
         below: list[str] = []
-        for entry in entries:
+        for name in names:
+            path = os.path.join(current, name)
             try:
-                directory_status = os.stat(entry.path) if entry.is_dir() else None
+                directory_status = os.stat(path) if os.path.isdir(path) else None
             except OSError:
                 # A link that leads nowhere or in a circle, or what was removed just now: no plugin in any case.
                 continue
             if directory_status is None:
-                files.append(entry.name)
+                files.append(name)
                 continue
             status = directory_status
             if (status.st_dev, status.st_ino) not in seen:
                 seen.add((status.st_dev, status.st_ino))
-                below.append(entry.path)
+                below.append(path)
         yield current, files
         waiting.extend(reversed(below))
 

@@ -124,6 +124,8 @@ def calling_at_step(number: int, work: Callable[[], None], handler: Callable[[],
         return trace
 
     previous = sys.gettrace()
+    # CPython 3.12 tells of instructions only where a frame has asked for them before tracing begins.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         work()
